@@ -1,0 +1,80 @@
+# Each target sets up all it needs, so `git clone` and one of these is enough. `make` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench clean
+
+# The Python that makes the environments: 3.11 or newer. Name another: make demo PYTHON=/path/to/python3
+PYTHON ?=
+
+BIN := .venv/bin
+PIP := -m pip install -qq --disable-pip-version-check
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv/.demo ## train a small network on the digits data; inspect, verify and export its run
+	@set -e; \
+	run=$$($(BIN)/python examples/digits.py); \
+	out=exports/$$(basename "$$run").parquet; \
+	echo; echo "$$ runlog inspect $$run"; $(BIN)/runlog inspect "$$run"; \
+	echo; echo "$$ runlog verify $$run"; $(BIN)/runlog verify "$$run"; \
+	mkdir -p exports; rm -f "$$out"; \
+	echo; echo "$$ runlog export $$run -o $$out"; $(BIN)/runlog export "$$run" -o "$$out"; \
+	echo; echo "The run (one file):"; ls "$$run"/*.rlog | sed 's/^/  /'; \
+	echo "Its Parquet file:"; echo "  $$out"
+
+test: .venv/.dev ## run the tests
+	@$(BIN)/python -m pytest -q
+
+check: .venv/.dev ## lint, formatting, types, and whether generated files are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m runlog.records.spec --verify
+	$(BIN)/python -m runlog_cli.reference --verify
+	$(BIN)/python -m fixtures.generate --verify
+	$(BIN)/python -m benchmarks --check-docs
+
+bench: .venv-bench/.ready ## compare with other trackers (an environment of its own; minutes)
+	@.venv-bench/bin/python -m benchmarks
+	@.venv-bench/bin/python -m benchmarks --write-readme
+
+clean: ## remove the environments, caches and what the demo wrote
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist runs exports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- environments: a stamp file is written once all before it has worked
+
+define make_venv
+@set -e; found=; \
+for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11); do \
+  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "runlog needs Python 3.11 or newer, and $(or $(PYTHON),python3) is not that" \
+       "($$($(or $(PYTHON),python3) --version 2>&1 | tail -n 1)). Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+  exit 1; \
+fi; \
+echo "Setting up $(@D) (once; about a minute) ..." >&2; \
+"$$found" -m venv --clear $(@D)
+endef
+
+.venv/.created:
+	$(make_venv)
+	@touch $@
+
+.venv/.demo: .venv/.created pyproject.toml
+	@$(BIN)/python $(PIP) -e '.[demo]'
+	@touch $@
+
+.venv/.dev: .venv/.created pyproject.toml
+	@$(BIN)/python $(PIP) -e '.[dev]'
+	@touch .venv/.demo $@
+
+.venv-bench/.created:
+	$(make_venv)
+	@touch $@
+
+.venv-bench/.ready: .venv-bench/.created pyproject.toml benchmarks/requirements.txt
+	@.venv-bench/bin/python $(PIP) -e . -r benchmarks/requirements.txt
+	@touch $@

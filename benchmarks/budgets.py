@@ -1,0 +1,123 @@
+"""The budgets, and whether results meet them. A missed one is said, never raised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Results = Mapping[str, Any]
+
+FULL_RUNS = 10_000
+FULL_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One number that must not be exceeded, or, if `least`, must be reached."""
+
+    what: str
+    unit: str
+    must: float
+    find: Callable[[Results], float]  # KeyError: the results do not have it
+    least: bool = False
+    digits: int = 1
+    note: Callable[[Results], str] = lambda _: ""
+
+    def measured(self, results: Results) -> float | None:
+        """The figure, or None where the results do not have it."""
+        try:
+            return float(self.find(results))
+        except KeyError:
+            return None
+
+    def met(self, value: float) -> bool:
+        """Whether this value is within the budget."""
+        return bool(value >= self.must if self.least else value <= self.must)
+
+    def verdict(self, value: float) -> str:
+        """Met or not, and by how much."""
+        if self.must == 0:
+            return "met" if self.met(value) else f"**not met**: {value:g}"
+        share = value / self.must
+        if self.least:
+            return (
+                f"met: {share:.2f} times it"
+                if self.met(value)
+                else f"**not met**: {share:.0%} of it"
+            )
+        if self.met(value):
+            return f"met: {share:.0%} of it"
+        return f"**not met**: {share:.2f} times it"
+
+
+def _peer(workload: str, figure: str) -> Callable[[Results], float]:
+    return lambda results: float(results["peers"][workload]["runlog"][figure])
+
+
+def _alone(part: str, figure: str) -> Callable[[Results], float]:
+    return lambda results: float(results["alone"][part][figure])
+
+
+def _large(results: Results) -> str:
+    size = results["alone"]["large"]["bytes"]
+    return "" if size >= FULL_BYTES else f"here {size / 1e6:,.0f} MB; `--full` for 1 GB"
+
+
+def _many(results: Results) -> str:
+    runs = results["alone"]["listing"]["runs"]
+    return "" if runs >= FULL_RUNS else f"scaled up from {runs:,}; `--full` for 10,000"
+
+
+def _listing(results: Results) -> float:
+    listing = results["alone"]["listing"]
+    return float(listing["list_s"] * max(1.0, FULL_RUNS / listing["runs"]))
+
+
+def _lost(results: Results) -> float:
+    return float(sum(results["kill"]["runlog"]["lost"]))
+
+
+def _trials(results: Results) -> str:
+    return f"{results['kill']['runlog']['trials']} trials"
+
+
+def _rows(results: Results) -> str:
+    return f"{results['alone']['large']['rows']:,} rows of 10"
+
+
+BUDGETS = (
+    Budget("W1 `log()` p50", "µs", 2.5, _peer("W1", "log_p50_us"), digits=2),
+    Budget("W1 `log()` p99.9", "µs", 60, _peer("W1", "log_p99_9_us")),
+    Budget("W1 `log()` worst", "µs", 5_000, _peer("W1", "log_max_us"), digits=0),
+    Budget("W2 `log()` p50", "µs", 100, _peer("W2", "log_p50_us")),
+    Budget(
+        "W1, first call to `finish()` returned",
+        "rows/s",
+        200_000,
+        _peer("W1", "rows_per_s"),
+        True,
+        0,
+    ),
+    Budget("W1, CPU of the process tree", "s", 1.0, _peer("W1", "cpu_s"), digits=2),
+    Budget("W1, peak memory of the tree", "MB", 90, _peer("W1", "rss_mb")),
+    Budget("peak memory, long run written", "MB", 90, _alone("large", "write_rss_mb"), note=_rows),
+    Budget("W1 bytes per value", "B", 6.7, _peer("W1", "bytes_per_value"), digits=2),
+    Budget(
+        "W1, all read into Arrow", "µs/value", 0.012, _peer("W1", "read_us_per_value"), digits=4
+    ),
+    Budget(
+        "one metric of ten, bytes", "of all", 0.15, _alone("one_metric", "bytes_share"), digits=3
+    ),
+    Budget("one metric of ten, time", "of all", 0.15, _alone("one_metric", "time_share"), digits=3),
+    Budget("rows lost to SIGKILL", "rows", 0, _lost, digits=0, note=_trials),
+    Budget("`import runlog`", "ms", 60, lambda results: float(results["import_ms"]["runlog"])),
+    Budget("`init`", "ms", 20, _peer("W1", "init_ms")),
+    Budget("`finish` after W1", "ms", 50, _peer("W1", "finish_ms")),
+    Budget(
+        "config + summary of a 1 GB journal", "ms", 50, _alone("large", "first_ms"), note=_large
+    ),
+    Budget("list 10,000 finished runs, with summary", "s", 2.0, _listing, digits=2, note=_many),
+)

@@ -1,0 +1,60 @@
+"""Records as lines: for people, or as NDJSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import runlog
+from runlog import records as declared
+from runlog_cli import render, text
+
+Show = Callable[["runlog.Entry"], None]
+
+_LONGEST = 2000
+"""Characters of one record on a terminal line; `--json` has it whole."""
+
+_STYLE = {"log": "", "loss": "red", "finish": "green", "run": "green"}
+
+
+def printer(*, as_json: bool) -> Show:
+    """A function that prints one entry to stdout."""
+    if as_json:
+        return lambda entry: render.ndjson(runlog.to_json(entry))
+    lines = render.Lines()
+
+    def show(entry: runlog.Entry) -> None:
+        name = kind(entry)
+        lines.print(
+            (f"{entry.seq:>8}  ", "dim"),
+            (text.moment(entry.time, "%H:%M:%S.%f")[:-3] + "  ", "dim"),
+            (f"{text.printable(name):<7} ", _STYLE.get(name, "cyan")),
+            (text.shorten(_content(entry.record), _LONGEST), ""),
+        )
+
+    return show
+
+
+def kind(entry: runlog.Entry) -> str:
+    """The name of the entry's record type, as `--type` takes it."""
+    return str(runlog.to_json(entry)["type"])
+
+
+def _content(record: Any) -> str:
+    if isinstance(record, declared.Log):
+        late = " late" if record.late else ""
+        return f"step {record.step}{late}  {_pairs(record.data)}"
+    if isinstance(record, declared.Unknown):
+        return f"tag={record.tag} payload={text.scalar(record.payload)}"
+    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return _pairs({name: value for name, value in fields.items() if not _says_nothing(value)})
+
+
+def _says_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str | tuple | list | Mapping) and not value)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    flat = text.flatten(values)
+    return "  ".join(f"{text.printable(name)}={text.scalar(value)}" for name, value in flat.items())

@@ -1,0 +1,190 @@
+"""Where output is written: data to stdout, as text or as JSON; talk to stderr.
+
+Every verb goes through these few functions, so that colour, width, encodings and progress bars are
+decided here once. Text from journals never reaches the terminal as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+import runlog
+from runlog_cli import text
+
+Advance = Callable[[int, int | None], None]
+"""Told of progress: done and total, in the same unit; the total is None if it is not known."""
+
+_DAMAGE_SHOWN = 20
+
+STATE_STYLE = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "red",
+    "crashed": "red",
+    "preempting": "yellow",
+    "empty": "dim",
+}
+
+
+def out() -> Console:
+    """The console for data."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def err() -> Console:
+    """The console for talk."""
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
+
+
+def say(message: str) -> None:
+    """One line of talk on stderr, not wrapped."""
+    err().print(Text(message), soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """One line of warning on stderr."""
+    err().print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """One line of error on stderr."""
+    err().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+
+def jsonable(value: object) -> Any:  # noqa: PLR0911 -- one return per kind of value
+    """`value` as JSON-able data: public records by field name, the rest by `runlog.to_json`."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, type(None) | bool | int | str):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return runlog.to_json(value)
+
+
+def document(value: object) -> None:
+    """`value` as one indented JSON document on stdout."""
+    _write(_dumps(jsonable(value), indent=2))
+
+
+def ndjson(value: object) -> None:
+    """`value`, already JSON-able, as one line of NDJSON on stdout."""
+    _write(_dumps(value, indent=None))
+
+
+def _dumps(value: object, indent: int | None) -> str:
+    # Escapes only where the encoding needs them: other tools read UTF-8, people too.
+    ascii_only = not (sys.stdout.encoding or "ascii").lower().startswith("utf")
+    return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def blocks() -> str:
+    """The sparkline characters that stdout's encoding has."""
+    try:
+        text.BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return text.ASCII_BLOCKS
+    return text.BLOCKS
+
+
+def grid(*columns: tuple[str, str], header: bool = True) -> Table:
+    """A table without lines; each column is its title and "left" or "right"."""
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0))
+    for title, justify in columns:
+        table.add_column(
+            title,
+            justify="right" if justify == "right" else "left",
+            header_style="dim",
+            overflow="fold",
+            no_wrap=justify == "right",
+        )
+    return table
+
+
+class Lines:
+    """Single lines on stdout, coloured on a terminal, quick and unwrapped everywhere else."""
+
+    def __init__(self) -> None:
+        console = out()
+        self._console = console if console.is_terminal else None
+
+    def print(self, *parts: tuple[str, str]) -> None:
+        """Writes one line; each part is its text and a rich style ("" for none)."""
+        if self._console is None:
+            _write("".join(part for part, _ in parts))
+        else:
+            self._console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+@contextmanager
+def progress(label: str, unit: Callable[[int], str] = text.size) -> Iterator[Advance]:
+    """A progress bar on stderr while the body runs, on a terminal only; gone when it ends.
+
+    `unit` turns a number of units into text.
+    """
+    console = err()
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[amount]}", style="dim"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(text.printable(label), total=None, amount="")
+
+        def advance(done: int, total: int | None) -> None:
+            amount = f"{unit(done)} of {unit(total)}" if total else unit(done)
+            bar.update(task, completed=done, total=total, amount=amount)
+
+        yield advance
+
+
+@contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """A spinner on stderr while the body runs, on a terminal only."""
+    console = err()
+    if not sys.stderr.isatty():
+        yield
+        return
+    with console.status(Text(text.printable(label)), spinner="dots"):
+        yield
+
+
+def report_damage(damage: tuple[runlog.Damage, ...]) -> None:
+    """Says on stderr that damage was met, where and what it cost, one line each."""
+    warn(f"damage found: {text.count(len(damage), 'place')}; everything undamaged was read")
+    for item in damage[:_DAMAGE_SHOWN]:
+        say(f"  {describe(item)}")
+    if len(damage) > _DAMAGE_SHOWN:
+        say(f"  … and {len(damage) - _DAMAGE_SHOWN:,} more: `runlog verify` lists all")
+
+
+def describe(item: runlog.Damage) -> str:
+    """One damage in one line: file, offset, what it is, which records it cost."""
+    return text.printable(str(item))

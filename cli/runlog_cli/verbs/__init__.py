@@ -1,0 +1,1 @@
+"""The verbs of the `runlog` command, one module each, named after the verb."""

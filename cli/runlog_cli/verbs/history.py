@@ -1,0 +1,153 @@
+"""`runlog history`: the rows that were logged, as a table, CSV or JSON lines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+import runlog
+from runlog_cli import find, options, render, text
+
+Format = Literal["table", "csv", "jsonl"]
+Late = Literal["merge", "drop", "only"]
+
+_MEASURED = 200
+"""Rows by which the widths of a table are chosen; later rows stream past."""
+
+_WIDEST = 24
+_GAP = 2
+_OWN = ("_step", "_timestamp", "_runtime")
+
+
+def history(
+    run: options.Run,
+    *,
+    root: options.Root = options.DEFAULT_ROOT,
+    keys: options.Keys = None,
+    step: options.Step = None,
+    samples: options.Samples = None,
+    late: Annotated[
+        Late,
+        typer.Option(
+            "--late",
+            metavar="merge|drop|only",
+            help="Values logged for a step already behind: merge, drop, or show only these.",
+        ),
+    ] = "merge",
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="table|csv|jsonl",
+            help="How to print; default: a table on a terminal, else csv.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.JsonLines = False,
+) -> None:
+    """Print the rows that were logged, one per step."""
+    if as_json and format not in {None, "jsonl"}:
+        raise runlog.UsageError(
+            f"--json and --format {format} contradict each other; give one of them."
+        )
+    view = runlog.open(find.run_path(run, root))
+    rows = view.history(
+        keys=find.metric_names(view.metrics, keys),
+        where=runlog.Where(step=find.step_range(step)),
+        samples=samples,
+        late=late,
+    )
+    chosen = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
+    {"table": _print_table, "csv": _print_csv, "jsonl": _print_jsonl}[chosen](rows)
+    sys.stdout.flush()
+    if view.damage:
+        render.report_damage(view.damage)
+        raise typer.Exit(options.EXIT_LOSS)
+
+
+def _print_jsonl(rows: runlog.History) -> None:
+    for row in rows.rows():
+        render.ndjson(runlog.to_json(row))
+
+
+def _print_csv(rows: runlog.History) -> None:
+    """The CSV that `runlog export` writes: text is always quoted, so that it is no number."""
+    columns = _columns(rows)
+    sys.stdout.write(",".join(_quoted(name) for name in columns) + "\n")
+    for row in _flat(rows):
+        sys.stdout.write(",".join(_csv_cell(row.get(name)) for name in columns) + "\n")
+
+
+def _csv_cell(value: object) -> str:
+    """Empty where nothing was logged; floats in the shortest form that reads back the same."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, bytes | Mapping | list | tuple):
+        return _quoted(json.dumps(runlog.to_json(value), separators=(",", ":"), allow_nan=False))
+    # numpy's narrow floats as the float64 of the same value
+    return text.scalar(value.item() if hasattr(value, "item") else value)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _columns(rows: runlog.History) -> list[str]:
+    return [*_OWN, *(key for key in rows.keys if key not in _OWN)]
+
+
+def _flat(rows: runlog.History) -> Iterator[dict[str, Any]]:
+    return (text.flatten(row) for row in rows.rows())
+
+
+def _print_table(rows: runlog.History) -> None:
+    """Columns as wide as the first rows need, as many as fit; nothing is held but those rows."""
+    columns = ["_step", *(key for key in rows.keys if key not in _OWN)]
+    stream = _flat(rows)
+    first = list(itertools.islice(stream, _MEASURED))
+    widths = {name: _width(name, first) for name in columns}
+    fitting = _fitting(widths, render.out().width)
+    lines = render.Lines()
+    lines.print(*((_right(text.printable(name), widths[name]), "dim") for name in fitting))
+    for row in itertools.chain(first, stream):
+        lines.print(*((_right(_table_cell(row, name), widths[name]), "") for name in fitting))
+    if len(fitting) < len(columns):
+        left_out = text.count(len(columns) - len(fitting), "metric")
+        render.say(
+            f"{left_out} did not fit beside these; choose some with --keys, or --format csv."
+        )
+
+
+def _right(cell: str, width: int) -> str:
+    return text.shorten(cell, width).rjust(width) + " " * _GAP
+
+
+def _table_cell(row: Mapping[str, Any], name: str) -> str:
+    if name not in row:
+        return ""
+    value = row[name]
+    return text.scalar(value) if isinstance(value, str | Mapping | list) else text.number(value)
+
+
+def _width(name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    cells = (len(_table_cell(row, name)) for row in rows)
+    # Later numbers may be longer than the first ones: 10 characters hold nearly all of them.
+    return min(max(10, len(text.printable(name)), *cells, 0), _WIDEST)
+
+
+def _fitting(widths: Mapping[str, int], room: int) -> list[str]:
+    fitting: list[str] = []
+    for name, width in widths.items():
+        room -= width + _GAP
+        if room + _GAP < 0 and len(fitting) > 1:
+            break
+        fitting.append(name)
+    return fitting

@@ -1,0 +1,305 @@
+"""`runlog inspect`: what a person wants to know of one run at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+import runlog
+from runlog_cli import find, options, render, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runlog.records import RunStart
+
+_SHOWN = 40
+"""Entries of config and summary, and metrics, that are shown without --all."""
+
+_SAMPLES = 32
+"""Points of a sparkline at most; terminals of 80 columns show about a dozen."""
+
+_NARROWEST_SPARK = 8
+_NARROW = 60
+"""Columns below which no curves are drawn."""
+
+_SIDE_BY_SIDE = 100
+"""Columns from which config and summary stand next to each other."""
+
+_NUMERIC = ("float", "int", "bool")
+
+
+def inspect(
+    run: options.Run,
+    *,
+    root: options.Root = options.DEFAULT_ROOT,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Show every entry and metric, however many.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check", help="Read every byte to look for damage; --no-check is quicker."
+        ),
+    ] = True,
+    as_json: options.Json = False,
+) -> None:
+    """Show a run at a glance: state, config, summary, metrics, files, damage."""
+    view = runlog.open(find.run_path(run, root))
+    damage = _damage(view) if check else None
+    if as_json:
+        render.document(_facts(view, damage))
+    else:
+        _print(view, damage, limit=None if everything else _SHOWN)
+    if damage:
+        raise typer.Exit(options.EXIT_LOSS)
+
+
+def _damage(view: runlog.RunView) -> tuple[runlog.Damage, ...]:
+    with render.waiting("looking for damage"):
+        return view.damage
+
+
+def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> dict[str, object]:
+    return {
+        "id": view.id,
+        "project": view.project,
+        "name": view.name,
+        "path": view.path,
+        "status": view.status,
+        "start": view.start,
+        "config": runlog.to_json(view.config),
+        "summary": runlog.to_json(view.summary),
+        "metrics": list(view.metrics.values()),
+        "journals": view.journals,
+        "files": [{"name": name, "bytes": size} for name, size in view.files],
+        "damage": damage,
+        "loss": [runlog.to_json(entry) for entry in view.loss],
+    }
+
+
+def _print(
+    view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None, limit: int | None
+) -> None:
+    console = render.out()
+    console.print(_title(view))
+    console.print(_identity(view))
+    config = _entries("Config", text.flatten(view.config), limit)
+    shown = {k: v for k, v in view.summary.items() if not k.startswith("_")}
+    summary = _entries("Summary", text.flatten(shown), limit)
+    _print_pair(console, config, summary)
+    _print_metrics(console, view, limit)
+    _print_files(console, view)
+    _print_damage(console, view, damage)
+
+
+def _title(view: runlog.RunView) -> Text:
+    state = str(view.status.state)
+    title = Text.assemble((text.printable(f"{view.project}/{view.id}"), "bold"))
+    if view.name and view.name != view.id:
+        title.append(f"  {text.printable(view.name)}", "italic")
+    title.append("  ")
+    return title.append(state, f"bold {render.STATE_STYLE.get(state, '')}".strip())
+
+
+def _identity(view: runlog.RunView) -> Table:
+    status, start = view.status, view.start
+    facts: dict[str, str] = {}
+    if status.exit_code is not None:
+        facts["exit code"] = str(status.exit_code)
+    if status.started is not None:
+        facts["started"] = text.moment(status.started, "%Y-%m-%d %H:%M:%S %Z")
+    if status.duration is not None:
+        facts["duration"] = text.duration(status.duration)
+    if status.steps is not None:
+        facts["last step"] = f"{status.steps:,}"
+    if start is not None:
+        facts |= _environment(start)
+    facts["path"] = str(view.path)
+    table = render.grid(("", "left"), ("", "left"), header=False)
+    for name, fact in facts.items():
+        table.add_row(Text(f"  {name}", "dim"), Text(text.printable(fact)))
+    return table
+
+
+def _environment(start: RunStart) -> dict[str, str]:
+    where = [
+        f"{start.user}@{start.host}" if start.user and start.host else start.host or start.user
+    ]
+    if start.pid is not None:
+        where.append(f"process {start.pid}")
+    if start.rank is not None:
+        where.append(f"rank {start.rank}")
+    with_ = [f"Python {start.python}" if start.python else None, start.library, start.platform]
+    facts = {
+        "program": " ".join([start.program or "", *start.args]).strip(),
+        "on": ", ".join(filter(None, where)),
+        "with": ", ".join(filter(None, with_)),
+        "entity": start.entity,
+        "group": start.group,
+        "job type": start.job_type,
+        "tags": ", ".join(start.tags),
+        "notes": start.notes,
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _heading(title: str, remark: str = "") -> Text:
+    return Text.assemble("\n", (title, "bold"), (f"  {remark}" if remark else "", "dim"))
+
+
+def _entries(title: str, flat: Mapping[str, Any], limit: int | None) -> Table | None:
+    if not flat:
+        return None
+    table = render.grid(("", "left"), ("", "left"), header=False)
+    table.title = _heading(title)
+    table.title_justify = "left"
+    for name in list(flat)[:limit]:
+        value = text.shorten(text.scalar(flat[name]))
+        table.add_row(Text(f"  {text.printable(name)}", "cyan"), Text(value))
+    if limit is not None and len(flat) > limit:
+        table.add_row(
+            Text(f"  … {len(flat) - limit:,} more", "dim"), Text("--all shows them", "dim")
+        )
+    return table
+
+
+def _print_pair(console: Console, left: Table | None, right: Table | None) -> None:
+    tables = [table for table in (left, right) if table is not None]
+    if left is not None and right is not None and console.width >= _SIDE_BY_SIDE:
+        pair = Table.grid(padding=(0, 4, 0, 0))
+        pair.add_row(*tables)
+        console.print(pair)
+    else:
+        for table in tables:
+            console.print(table)
+
+
+def _print_metrics(console: Console, view: runlog.RunView, limit: int | None) -> None:
+    metrics = list(view.metrics.values())
+    if not metrics:
+        console.print(_heading("Metrics", "none logged"))
+        return
+    console.print(_heading("Metrics", f"{len(metrics):,}"))
+    shown = metrics[:limit]
+    width = _spark_width(console, shown)
+    spark = (("", "left"),) if width else ()
+    numbers = [(title, "right") for title in ("count", "min", "max", "last")]
+    table = render.grid(("", "left"), *spark, *numbers, ("kind", "left"))
+    for metric in shown:
+        curve = [Text(_curve(view, metric, width), "green")] if width else []
+        table.add_row(
+            Text(f"  {text.printable(metric.name)}", "cyan"),
+            *curve,
+            Text(text.number(metric.count)),
+            Text(text.number(metric.min)),
+            Text(text.number(metric.max)),
+            Text(_last(metric.last)),
+            Text(_kinds(metric), "dim"),
+        )
+    console.print(table)
+    if len(shown) < len(metrics):
+        console.print(Text(f"  … {len(metrics) - len(shown):,} more; --all shows them", "dim"))
+
+
+def _last(value: object) -> str:
+    if isinstance(value, str | list | tuple | dict):
+        return text.shorten(text.scalar(value), 16)
+    return text.number(value)
+
+
+def _kinds(metric: runlog.Metric) -> str:
+    kinds = ", ".join(metric.kinds)
+    return f"{kinds}, {metric.nan:,} NaN" if metric.nan else kinds
+
+
+def _spark_width(console: Console, metrics: Iterable[runlog.Metric]) -> int:
+    """Columns that are left for a curve; 0 if there is no room for one."""
+    rows = [
+        (
+            f"  {m.name}",
+            f"{m.count:,}",
+            text.number(m.min),
+            text.number(m.max),
+            _last(m.last),
+            _kinds(m),
+        )
+        for m in metrics
+    ]
+    taken = sum(max(len(cell) for cell in column) + 2 for column in zip(*rows, strict=True))
+    room = min(console.width - taken - 2, _SAMPLES)
+    if console.width < _NARROW:
+        return 0
+    return max(room, _NARROWEST_SPARK)
+
+
+def _curve(view: runlog.RunView, metric: runlog.Metric, width: int) -> str:
+    if not any(kind.startswith(_NUMERIC) for kind in metric.kinds):
+        return ""
+    rows = view.history(keys=[metric.name], samples=_SAMPLES).rows()
+    values = [_at(row, metric.path) for row in rows]
+    return text.sparkline([v for v in values if v is not None], width, render.blocks())
+
+
+def _at(row: Any, path: Iterable[str]) -> object:
+    for key in path:
+        if not isinstance(row, Mapping):
+            return None
+        row = row.get(key)
+    return row
+
+
+def _print_files(console: Console, view: runlog.RunView) -> None:
+    console.print(_heading("Files", text.size(sum(size for _, size in view.files))))
+    journals = {Path(journal.path).name: journal for journal in view.journals}
+    table = render.grid(("", "left"), ("", "right"), ("", "left"), header=False)
+    for name, size in view.files:
+        remark = _journal_remark(journals[name]) if name in journals else ""
+        table.add_row(Text(f"  {text.printable(name)}"), Text(text.size(size)), Text(remark, "dim"))
+    console.print(table)
+
+
+def _journal_remark(journal: runlog.JournalInfo) -> str:
+    parts = [text.count(journal.records, "record"), text.count(journal.chunks, "chunk")]
+    if journal.tails:
+        parts.append(text.count(journal.tails, "open tail"))
+    parts.append("finished" if journal.finished else "not finished")
+    return ", ".join(parts)
+
+
+def _print_damage(
+    console: Console, view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None
+) -> None:
+    if damage is None:
+        console.print(_heading("Damage", "not looked for"))
+    elif damage:
+        heading = _heading("Damage", text.count(len(damage), "place"))
+        heading.stylize("red")
+        console.print(heading)
+        for item in damage[:_SHOWN]:
+            console.print(Text(f"  {render.describe(item)}"), soft_wrap=True)
+        if len(damage) > _SHOWN:
+            console.print(
+                Text(f"  … {len(damage) - _SHOWN:,} more; `runlog verify` lists all", "dim")
+            )
+    else:
+        console.print(_heading("Damage", "none"))
+    if view.loss:
+        console.print(_heading("Lost", "as the journal itself states"))
+        for entry in view.loss:
+            console.print(Text(f"  {_loss(entry)}"), soft_wrap=True)
+
+
+def _loss(entry: runlog.Entry) -> str:
+    record = entry.record
+    cost = (
+        "an unknown number of records"
+        if record.count is None
+        else text.count(record.count, "record")
+    )
+    return text.printable(f"{text.moment(entry.time)}  {cost}: {record.reason}")

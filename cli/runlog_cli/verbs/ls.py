@@ -1,0 +1,182 @@
+"""`runlog ls`: the runs below a root, as a table."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+import runlog
+from runlog_cli import options, render, text
+
+_ORDERS = ("started", "run", "name", "state", "duration", "step", "size")
+
+_WIDE = 100
+"""Columns from which times are shown in full."""
+
+
+def ls(
+    root: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            envvar=options.ROOT_VARIABLE,
+            help="The folder that holds the projects.",
+        ),
+    ] = options.DEFAULT_ROOT,
+    *,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", "-p", metavar="NAME", help="Only runs of this project."),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option("--state", metavar="STATE", help="Only runs in this state, such as crashed."),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            "-s",
+            metavar="BY",
+            help=f"Order: {', '.join(_ORDERS)}, or a key of the summary or the config.",
+        ),
+    ] = "started",
+    reverse: Annotated[
+        bool, typer.Option("--reverse", "-r", help="Largest or latest first.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keys",
+            "-k",
+            metavar="NAMES",
+            help="Also show these keys of the summary or the config, separated by commas.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the runs below a folder."""
+    if not root.is_dir():
+        raise runlog.NotFound(
+            f"There is no folder {text.printable(str(root))!r} with runs; name another, "
+            f"or set {options.ROOT_VARIABLE}."
+        )
+    runs = [run for run in runlog.runs(root) if _wanted(run, project, state)]
+    runs = _ordered(runs, sort, reverse=reverse)[:limit]
+    if as_json:
+        render.document([_facts(run) for run in runs])
+    elif runs:
+        _print(runs, options.words(keys) or [])
+    else:
+        render.say(f"No runs found below {text.printable(str(root))}.")
+
+
+def _wanted(run: runlog.RunSummary, project: str | None, state: str | None) -> bool:
+    return project in {None, run.project} and state in {None, str(run.state)}
+
+
+def _facts(run: runlog.RunSummary) -> dict[str, object]:
+    facts: dict[str, object] = render.jsonable(run)
+    return facts | {"config": runlog.to_json(run.config), "summary": runlog.to_json(run.summary)}
+
+
+def _ordered(runs: list[runlog.RunSummary], sort: str, *, reverse: bool) -> list[runlog.RunSummary]:
+    keyed = [(_value(run, sort), run) for run in runs]
+    if runs and sort not in _ORDERS and all(value is None for value, _ in keyed):
+        raise runlog.UsageError(
+            f"No run has {text.printable(sort)!r} to sort by; it is neither a key of a summary or "
+            f"config, nor {text.one_of(_ORDERS, len(_ORDERS))}."
+        )
+    # Runs without a value come last, whichever way the others are turned.
+    has = [pair for pair in keyed if pair[0] is not None]
+    rest = [run for value, run in keyed if value is None]
+    has.sort(key=lambda pair: (*_rank(pair[0]), _name(pair[1])), reverse=reverse)
+    return [run for _, run in has] + rest
+
+
+def _rank(value: object) -> tuple[int, float, str]:
+    """Numbers before text, so that a key of mixed types sorts too; NaN behind all numbers."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return (2, 0.0, str(value))
+    return (0, number, "") if number == number else (1, 0.0, "")  # noqa: PLR0124 -- not so for NaN
+
+
+def _name(run: runlog.RunSummary) -> str:
+    return f"{run.project}/{run.id}"
+
+
+def _value(run: runlog.RunSummary, key: str) -> Any:
+    if key in _ORDERS:
+        return {
+            "started": run.started,
+            "run": _name(run),
+            "name": run.name,
+            "state": str(run.state),
+            "duration": run.duration,
+            "step": run.steps,
+            "size": run.bytes,
+        }[key]
+    return text.flatten(run.summary).get(key, text.flatten(run.config).get(key))
+
+
+def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
+    console = render.out()
+    named = any(run.name and run.name != run.id for run in runs)
+    table = render.grid(
+        ("run", "left"),
+        ("state", "left"),
+        ("started", "left"),
+        ("duration", "right"),
+        ("step", "right"),
+        *((text.printable(key), "right") for key in keys),
+        ("size", "right"),
+        *([("name", "left")] if named else []),
+    )
+    for column in table.columns[: -1 if named else None]:
+        column.no_wrap = True
+    for run in runs:
+        values = [Text(_cell(_value(run, key))) for key in keys]
+        # The name gives way where the terminal is too narrow for all.
+        name = Text(text.printable(run.name or ""), no_wrap=True, overflow="ellipsis")
+        table.add_row(
+            Text(text.printable(_name(run)), "bold"),
+            _state(run),
+            Text(_started(run.started, console.width)),
+            Text(text.duration(run.duration)),
+            Text(text.number(run.steps)),
+            *values,
+            Text(text.size(run.bytes)),
+            *([name] if named else []),
+        )
+    console.print(table)
+
+
+def _started(started: int | None, width: int) -> str:
+    if started is None or width >= _WIDE:
+        return text.moment(started, "%Y-%m-%d %H:%M")
+    # As `ls -l` does: the time of day for this year's, the year for older ones.
+    this_year = text.moment(started, "%Y") == text.moment(time.time_ns() // 1000, "%Y")
+    return text.moment(started, "%m-%d %H:%M" if this_year else "%Y-%m-%d")
+
+
+def _cell(value: object) -> str:
+    return (
+        text.shorten(text.scalar(value), 20)
+        if isinstance(value, str | list)
+        else text.number(value)
+    )
+
+
+def _state(run: runlog.RunSummary) -> Text:
+    state = str(run.state)
+    shown = Text(state, render.STATE_STYLE.get(state, ""))
+    return shown.append(", damaged", "red") if run.damaged else shown

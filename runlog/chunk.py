@@ -1,0 +1,684 @@
+"""Segments <-> sealed chunks: rows turned into columns, and back, one column at a time.
+
+A chunk is a frame whose head is the directory (a msgpack map) and whose body is pages. Everything
+that a reader needs to choose pages is in the directory: key names, types, ranges of seq, time and
+step, statistics, and each page's size, CRC and encoding. Pages follow each other in the order of
+the directory: first the page of records that are no rows, then each row group's seq, time and step
+and its columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+import numpy as np
+
+from runlog import codec, columns, framing, stream
+from runlog.columns import Array, Page
+from runlog.damage import Damage, DamageKind
+from runlog.framing import TAG_LOG, TAG_SCHEMA, TAIL_HEADER
+from runlog.paths import Path, metric_name
+from runlog.segment import (
+    KNOWN_FLAGS,
+    SEQ,
+    STEP,
+    TIME,
+    ColumnStats,
+    PageLost,
+    Raw,
+    RowGroup,
+    Segment,
+    parse_row,
+)
+
+if TYPE_CHECKING:
+    from runlog.segment import ColumnData
+
+Schemas = Mapping[int, tuple[tuple[Path, ...], str]]
+
+_SEQ_AT: Final = 16
+_TIME_AT: Final = 24
+_STEP_AT: Final = TAIL_HEADER.size + 7
+_FLAGS_AT: Final = TAIL_HEADER.size + 16
+
+# ---------------------------------------------------------------- from a tail
+
+
+def from_runs(
+    file: str, runs: Sequence[stream.FrameRun], schemas: Schemas
+) -> tuple[Segment | None, list[Damage]]:
+    """The segment that a tail's frames make.
+
+    Args:
+        file: name of the tail.
+        runs: its frames in order, each sequence number once.
+        schemas: key names by schema number, of the whole writer.
+
+    Returns:
+        The segment (None where there is no record) and what could not be decoded.
+    """
+    builder = _Builder(file, schemas)
+    for run in runs:
+        if run.tag == TAG_LOG:
+            builder.rows(run)
+        elif run.tag != TAG_SCHEMA:
+            builder.others.append(Raw(run.tag, run.seq, run.time(), run.payload()))
+    return builder.segment(runs), builder.damage
+
+
+class _Builder:
+    """Collects rows by schema and flags."""
+
+    def __init__(self, file: str, schemas: Schemas) -> None:
+        self.file = file
+        self.schemas = schemas
+        self.others: list[Raw] = []
+        self.raw_schemas: dict[int, tuple[tuple[Path, ...], str]] = {}
+        self.damage: list[Damage] = []
+        self.bulk: dict[tuple[int, int], list[stream.FrameRun]] = {}
+        self.single: dict[tuple[int, int], list[tuple[int, int, int, list[Any]]]] = {}
+
+    def rows(self, run: stream.FrameRun) -> None:
+        payload = run.payload()
+        schema = int.from_bytes(payload[2:6], "big")
+        known = self.schemas.get(schema)
+        plain = payload[:2] == b"\x95\xce" and payload[17:18] == b"\x90"
+        if known is None:
+            last = run.seq + run.count - 1
+            detail = f"the key names of schema {schema} are lost, so its rows cannot be told"
+            self.damage.append(
+                Damage(
+                    self.file, DamageKind.NO_SCHEMA, run.offset, len(run.data),
+                    run.seq, last, None, run.count, detail,
+                )
+            )
+        elif plain and "v" not in known[1] and payload[16] & ~KNOWN_FLAGS == 0:
+            self.bulk.setdefault((schema, payload[16]), []).append(run)
+        else:
+            for index in range(run.count):
+                self._row(run, index)
+
+    def _row(self, run: stream.FrameRun, index: int) -> None:
+        seq, payload = run.seq + index, run.payload(index)
+        try:
+            row = parse_row(payload, self.schemas)
+        except codec.Malformed as error:
+            at = run.offset + index * run.size
+            self.damage.append(
+                Damage(
+                    self.file, DamageKind.MALFORMED, at, run.size, seq, seq, None, 1, str(error)
+                )
+            )
+            return
+        if row.extra or row.flags & ~KNOWN_FLAGS:
+            # A newer version said more than this one understands: keep it as it is (law L7).
+            self.raw_schemas[row.schema] = (row.paths, row.types)
+            self.others.append(Raw(TAG_LOG, seq, run.time(index), payload))
+            return
+        rows = self.single.setdefault((row.schema, row.flags), [])
+        rows.append((seq, run.time(index), row.step, row.values))
+
+    def segment(self, runs: Sequence[stream.FrameRun]) -> Segment | None:
+        groups = [self._bulk_group(*key, found) for key, found in self.bulk.items()]
+        groups += [self._single_group(*key, rows) for key, rows in self.single.items()]
+        groups.sort(key=lambda g: g.first_seq)
+        seqs = [g.first_seq for g in groups] + [raw.seq for raw in self.others]
+        if not seqs:
+            return None
+        counts: dict[int, int] = {}
+        for raw in self.others:
+            counts[raw.tag] = counts.get(raw.tag, 0) + 1
+        others = tuple(self.others)
+        return Segment(
+            file=self.file,
+            offset=min((run.offset for run in runs), default=0),
+            first_seq=min(seqs),
+            last_seq=max([g.last_seq for g in groups] + [raw.seq for raw in others]),
+            records=sum(g.rows for g in groups) + len(others),
+            first_time=min([g.first_time for g in groups] + [raw.time for raw in others]),
+            last_time=max([g.last_time for g in groups] + [raw.time for raw in others]),
+            groups=tuple(groups),
+            load_others=lambda: others,
+            others=counts,
+            schemas=self.raw_schemas,
+            sealed=False,
+        )
+
+    def _bulk_group(self, schema: int, flags: int, runs: list[stream.FrameRun]) -> RowGroup:
+        paths, types = self.schemas[schema]
+        size = runs[0].size
+        table = np.frombuffer(b"".join([r.data for r in runs]), np.uint8).reshape(-1, size)
+        head = {
+            SEQ: _int64(table, _SEQ_AT),
+            TIME: _int64(table, _TIME_AT),
+            STEP: _int64(table, _STEP_AT),
+        }
+        numbers = _numbers(table, types)
+        return _group(schema, flags, paths, types, head, numbers)
+
+    def _single_group(
+        self, schema: int, flags: int, rows: list[tuple[int, int, int, list[Any]]]
+    ) -> RowGroup:
+        paths, types = self.schemas[schema]
+        head = {
+            column: np.array([row[index] for row in rows], np.int64)
+            for index, column in enumerate((SEQ, TIME, STEP))
+        }
+        data: list[ColumnData] = []
+        codes = ""
+        for index, code in enumerate(types):
+            values = [row[3][index] for row in rows]
+            code = _settled(values) if code == "v" else code  # noqa: PLW2901 - narrowed on purpose
+            codes += code
+            if code in codec.NUMPY_TYPES:
+                dtype = np.bool_ if code == "?" else np.dtype("<" + codec.NUMPY_TYPES[code])
+                data.append(np.array(values, dtype))
+            elif code == "s":
+                raw, encoding = columns.encode_text(values)
+                data.append(columns.decode_other(raw, encoding, len(values)))
+            else:
+                data.append(values)
+        return _group(schema, flags, paths, codes, head, data)
+
+
+def _settled(values: list[Any]) -> str:
+    """The type code that fits all values of a column that may hold anything."""
+    kinds = set(map(type, values))
+    if kinds == {type(None)}:
+        return "n"
+    if kinds == {str}:
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError:
+            return "v"
+        return "s"
+    codes = {stream.type_code(v) for v in values}
+    return codes.pop() if len(codes) == 1 else "v"
+
+
+def _int64(table: Array, at: int) -> Array:
+    return table[:, at : at + 8].copy().view(">i8")[:, 0].astype(np.int64)
+
+
+def _numbers(table: Array, types: str) -> list[ColumnData]:
+    """Columns of packed big-endian numbers at the end of equal rows."""
+    if not types:
+        return []
+    widths = [int(codec.NUMPY_TYPES[c][1:]) for c in types]
+    start = table.shape[1] - 4 - sum(widths)
+    if len(set(types)) == 1:
+        # All of one type: one copy turns rows into columns.
+        raw = np.ascontiguousarray(table[:, start:-4]).view(">" + codec.NUMPY_TYPES[types[0]])
+        block = np.ascontiguousarray(raw.T).astype(codec.NUMPY_TYPES[types[0]], copy=False)
+        return list(block.view(np.bool_) if types[0] == "?" else block)
+    out: list[ColumnData] = []
+    for code, width in zip(types, widths, strict=True):
+        raw = table[:, start : start + width].copy().view(">" + codec.NUMPY_TYPES[code])[:, 0]
+        column = raw.astype(codec.NUMPY_TYPES[code], copy=False)
+        out.append(column.view(np.bool_) if code == "?" else column)
+        start += width
+    return out
+
+
+def _group(
+    schema: int,
+    flags: int,
+    paths: tuple[Path, ...],
+    types: str,
+    head: Mapping[int, Array],
+    data: list[ColumnData],
+) -> RowGroup:
+    seq, time, step = head[SEQ], head[TIME], head[STEP]
+
+    def load(column: int) -> ColumnData:
+        return head[column] if column < 0 else data[column]
+
+    return RowGroup(
+        paths=paths,
+        types=types,
+        rows=len(seq),
+        flags=flags,
+        first_seq=int(seq[0]),
+        last_seq=int(seq[-1]),
+        first_time=int(time[0]),
+        last_time=int(time[-1]),
+        min_step=int(step.min()),
+        max_step=int(step.max()),
+        last_step=int(step[-1]),
+        load=load,
+        schema=schema,
+    )
+
+
+# ---------------------------------------------------------------- to a chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed frame's bytes.
+
+    Attributes:
+        data: header, head and body.
+        header: as in the data.
+    """
+
+    data: bytes
+    header: framing.FrameHeader
+
+
+def seal(segment: Segment, salt: bytes, previous: bytes, *, store: bool = False) -> Sealed:
+    """The chunk that holds a segment's records.
+
+    Args:
+        segment: what to seal; all its pages must load.
+        salt: of the file that the chunk goes to.
+        previous: SHA-256 of the frame before it, or of the file header.
+        store: no compression and only plain pages, so that the bytes do not depend on zstd.
+
+    Raises:
+        PageLost: a page of the segment cannot be read.
+    """
+    body: list[Page] = []
+    others = segment.load_others()
+    if others:
+        raw = codec.pack([[o.tag, o.seq, o.time, o.payload] for o in others])
+        body += _pages([(raw, columns.Encoding.VALUES)], store=store)
+    groups = []
+    for group in segment.groups:
+        made = _group_pages(group, store=store)
+        groups.append(_directory(group, made))
+        body += made
+    head = codec.pack(
+        {
+            "prev": previous,
+            "time": [segment.first_time, segment.last_time],
+            "others": _page_table(body[:1] if others else []),
+            "tags": dict(segment.others),
+            "schemas": [[n, _wire(paths), types] for n, (paths, types) in segment.schemas.items()],
+            "groups": groups,
+        }
+    )
+    return frame(
+        framing.FRAME_CHUNK,
+        salt,
+        head,
+        b"".join([p.data for p in body]),
+        (segment.first_seq, segment.last_seq, segment.records),
+        store=store,
+    )
+
+
+def frame(
+    type_: int,
+    salt: bytes,
+    head: bytes,
+    body: bytes,
+    span: tuple[int, int, int],
+    *,
+    store: bool = False,
+) -> Sealed:
+    """A sealed frame of any type; `span` is first seq, last seq, number of records."""
+    packed = head if store else columns.compress([head])[0]
+    flags = 0 if store else framing.FLAG_HEAD_ZSTD
+    size = framing.FRAME_HEADER_SIZE + len(packed) + len(body)
+    header = framing.FrameHeader(
+        type_, flags, len(packed), size, *span, head_raw=len(head), head_crc=crc32(packed)
+    )
+    return Sealed(header.encode(salt) + packed + body, header)
+
+
+def open_head(header: framing.FrameHeader, stored: bytes) -> dict[str, Any]:
+    """A frame's head from its stored bytes.
+
+    Raises:
+        codec.Malformed: its CRC, its compression or its content is wrong.
+    """
+    if crc32(stored) != header.head_crc:
+        raise codec.Malformed("the frame's head does not match its checksum")
+    try:
+        packed = header.flags & framing.FLAG_HEAD_ZSTD
+        raw = columns.decompress(stored, header.head_raw) if packed else stored
+    except columns.PageError as error:
+        raise codec.Malformed(str(error)) from None
+    head = codec.unpack(raw)
+    if not isinstance(head, dict):
+        raise codec.Malformed("the frame's head is not a map")
+    return head
+
+
+def _wire(paths: Sequence[Path]) -> list[Any]:
+    return [path[0] if len(path) == 1 else list(path) for path in paths]
+
+
+def _pages(raw: list[tuple[bytes, int]], *, store: bool) -> list[Page]:
+    if store:
+        return [Page(data, encoding) for data, encoding in raw]
+    return columns.pages([data for data, _ in raw], [encoding for _, encoding in raw])
+
+
+def _group_pages(group: RowGroup, *, store: bool) -> list[Page]:
+    """Pages of seq, time, step and then every column but those that hold only None."""
+    own = [group.ints(c)[None, :] for c in (SEQ, TIME, STEP)]
+    made = [columns.encode_fixed(block, store=store)[0] for block in own]
+    slots: list[Page | None] = [None] * len(group.types)
+    for code in sorted(set(group.types) - {"n"}):
+        where = [i for i, c in enumerate(group.types) if c == code]
+        if code in codec.NUMPY_TYPES:
+            block = np.stack([np.asarray(group.load(i)) for i in where])
+            done = columns.encode_fixed(block, narrow=code == "d", store=store)
+        elif code == "s":
+            done = _pages([columns.encode_text(group.values(i)) for i in where], store=store)
+        else:
+            done = _pages([columns.encode_values(group.values(i)) for i in where], store=store)
+        for index, page in zip(where, done, strict=True):
+            slots[index] = page
+    return made + [p or Page(b"", columns.Encoding.PLAIN) for p in slots]
+
+
+def _page_table(made: Sequence[Page]) -> dict[str, bytes]:
+    return {
+        "size": np.array([len(p.data) for p in made], "<u4").tobytes(),
+        "crc": np.array([p.crc for p in made], "<u4").tobytes(),
+        "enc": bytes([p.encoding for p in made]),
+    }
+
+
+def _directory(group: RowGroup, made: Sequence[Page]) -> dict[str, Any]:
+    stats = group.stats or compute_stats(group)
+    return {
+        "schema": group.schema,
+        "keys": _wire(group.paths),
+        "types": group.types,
+        "rows": group.rows,
+        "flags": group.flags,
+        "seq": [group.first_seq, group.last_seq],
+        "time": [group.first_time, group.last_time],
+        "step": [group.min_step, group.max_step, group.last_step],
+        "pages": _page_table(made),
+        "nan": [s.nan for s in stats],
+        "min": [s.min for s in stats],
+        "max": [s.max for s in stats],
+        "sum": [s.sum for s in stats],
+        "last": [s.last for s in stats],
+    }
+
+
+def compute_stats(group: RowGroup) -> tuple[ColumnStats, ...]:
+    """Statistics of every column, from the values themselves."""
+    out: list[ColumnStats | None] = [None] * len(group.types)
+    for code in set(group.types):
+        where = [i for i, c in enumerate(group.types) if c == code]
+        if code in codec.NUMPY_TYPES:
+            block = np.stack([np.asarray(group.load(i)) for i in where])
+            made = _number_stats(block, code)
+        else:
+            made = [ColumnStats(last=group.values(i)[-1]) for i in where]
+        for index, stats in zip(where, made, strict=True):
+            out[index] = stats
+    return tuple(s for s in out if s is not None)
+
+
+def with_stats(segment: Segment) -> Segment:
+    """The segment with every row group's statistics computed."""
+    groups = tuple(
+        g if g.stats is not None else dataclasses.replace(g, stats=compute_stats(g))
+        for g in segment.groups
+    )
+    return dataclasses.replace(segment, groups=groups)
+
+
+def cut(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Segment | None:
+    """The records of a segment up to a sequence number, inclusive; None if there are none."""
+    groups = []
+    for group in segment.groups:
+        try:
+            rows = int((group.ints(SEQ) <= limit).sum())
+            if rows:
+                groups.append(group if rows == group.rows else _first_rows(group, rows))
+        except PageLost as lost:
+            report(lost.damage)
+    others: tuple[Raw, ...] = ()
+    try:
+        others = tuple(raw for raw in segment.load_others() if raw.seq <= limit)
+    except PageLost as lost:
+        report(lost.damage)
+    spans = [(g.first_seq, g.last_seq, g.first_time, g.last_time) for g in groups]
+    spans += [(raw.seq, raw.seq, raw.time, raw.time) for raw in others]
+    if not spans:
+        return None
+    counts: dict[int, int] = {}
+    for raw in others:
+        counts[raw.tag] = counts.get(raw.tag, 0) + 1
+    return dataclasses.replace(
+        segment,
+        first_seq=min(s[0] for s in spans),
+        last_seq=max(s[1] for s in spans),
+        first_time=min(s[2] for s in spans),
+        last_time=max(s[3] for s in spans),
+        records=sum(g.rows for g in groups) + len(others),
+        groups=tuple(groups),
+        load_others=lambda: others,
+        others=counts,
+    )
+
+
+def _first_rows(group: RowGroup, rows: int) -> RowGroup:
+    def load(column: int) -> ColumnData:
+        data = group.load(column)
+        if not isinstance(data, columns.Text):
+            return data[:rows]
+        lengths = data.lengths[:rows]
+        return columns.Text(lengths, data.data[: int(lengths.sum(dtype=np.int64))])
+
+    step, time, seq = (group.ints(c)[:rows] for c in (STEP, TIME, SEQ))
+    return dataclasses.replace(
+        group,
+        rows=rows,
+        last_seq=int(seq[-1]),
+        last_time=int(time[-1]),
+        min_step=int(step.min()),
+        max_step=int(step.max()),
+        last_step=int(step[-1]),
+        load=load,
+        stats=None,
+        sizes=(),
+    )
+
+
+def _number_stats(block: Array, code: str) -> list[ColumnStats]:
+    last = list(block[:, -1]) if code in codec.SCALAR_CODES else block[:, -1].tolist()
+    if code == "?":
+        block = block.astype(np.int64)
+    count = len(block)
+    with np.errstate(all="ignore"):
+        if block.dtype.kind == "f":
+            wide = block.astype(np.float64)
+            isnan = np.isnan(wide)
+            nan = isnan.sum(axis=1).tolist()
+            some = [n < block.shape[1] for n in nan]
+            low = np.fmin.reduce(wide, axis=1) + 0.0  # -0.0 and 0.0 are one number here
+            high = np.fmax.reduce(wide, axis=1) + 0.0
+            if any(nan):
+                wide = np.where(isnan, 0.0, wide)
+        else:
+            wide = block.astype(np.float64)
+            nan, some = [0] * count, [True] * count
+            low, high = block.min(axis=1), block.max(axis=1)
+        # In order, not pairwise: the sum must not depend on the processor (law L10).
+        total = np.add.accumulate(wide, axis=1)[:, -1]
+    return [
+        ColumnStats(n, lo if ok else None, hi if ok else None, add, end)
+        for n, ok, lo, hi, add, end in zip(
+            nan, some, low.tolist(), high.tolist(), total.tolist(), last, strict=True
+        )
+    ]
+
+
+# ---------------------------------------------------------------- from a chunk
+
+
+def open_chunk(
+    file: str,
+    offset: int,
+    header: framing.FrameHeader,
+    head: Mapping[str, Any],
+    read: Callable[[int, int], bytes],
+) -> Segment:
+    """The segment of a sealed chunk; its pages are read when they are asked for.
+
+    Args:
+        file: name for damage reports.
+        offset: of the frame, in the file.
+        header: the frame's header.
+        head: its directory.
+        read: gives bytes of the file by offset and size, fewer at its end.
+
+    Raises:
+        codec.Malformed: the directory is not one.
+    """
+    start = offset + framing.FRAME_HEADER_SIZE + header.head_size
+    try:
+        others = _PageTable(head["others"])
+        ends = start + int(others.size.sum())
+        groups = []
+        for entry in head["groups"]:
+            table = _PageTable(entry["pages"])
+            groups.append(_open_group(file, ends, entry, table, read))
+            ends += int(table.size.sum())
+        if ends > offset + header.size:
+            raise codec.Malformed("the directory lists more bytes than the frame has")
+        tags = head["tags"]
+        first_time, last_time = head["time"]
+        schemas = {
+            number: (stream.parse_paths(keys, len(types)), types)
+            for number, keys, types in head.get("schemas", [])
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise codec.Malformed(f"the chunk's directory is malformed: {error!r}") from None
+    count = sum(tags.values())
+
+    def load_others() -> tuple[Raw, ...]:
+        if not count:
+            return ()
+        damage = (file, start, header.first_seq, header.last_seq, None, count)
+        data = _checked(read, start, others, 0, damage)
+        try:
+            values = columns.decode_other(data, others.enc[0], count)
+            return tuple(Raw(*item) for item in values)  # type: ignore[union-attr]
+        except (columns.PageError, codec.Malformed, TypeError) as error:
+            raise PageLost(_page_damage(damage, str(error), int(others.size[0]))) from None
+
+    return Segment(
+        file=file,
+        offset=offset,
+        first_seq=header.first_seq,
+        last_seq=header.last_seq,
+        records=header.records,
+        first_time=first_time,
+        last_time=last_time,
+        groups=tuple(groups),
+        load_others=load_others,
+        others=tags,
+        schemas=schemas,
+        sealed=True,
+    )
+
+
+class _PageTable:
+    """Sizes, CRCs and encodings of consecutive pages."""
+
+    __slots__ = ("crc", "enc", "size", "start")
+
+    def __init__(self, table: Mapping[str, bytes]) -> None:
+        self.size = np.frombuffer(table["size"], "<u4").astype(np.int64)
+        self.crc = np.frombuffer(table["crc"], "<u4")
+        self.enc = table["enc"]
+        self.start = np.cumsum(self.size) - self.size
+        if not len(self.size) == len(self.crc) == len(self.enc):
+            raise codec.Malformed("a page table's columns differ in length")
+
+
+_Where = tuple[str, int, int, int, str | None, int]
+
+
+def _page_damage(where: _Where, detail: str, size: int) -> Damage:
+    file, offset, first, last, key, lost = where
+    return Damage(file, DamageKind.CHECKSUM, offset, size, first, last, key, lost, detail)
+
+
+def _checked(
+    read: Callable[[int, int], bytes], start: int, table: _PageTable, index: int, where: _Where
+) -> bytes:
+    """A page's bytes once its CRC is found right.
+
+    Raises:
+        PageLost: it is not.
+    """
+    size = int(table.size[index])
+    data = read(start + int(table.start[index]), size)
+    if len(data) != size:
+        raise PageLost(_page_damage(where, "the file ends inside a page", size))
+    if crc32(data) != table.crc[index]:
+        raise PageLost(_page_damage(where, "a page does not match its checksum", size))
+    return data
+
+
+def _open_group(
+    file: str,
+    start: int,
+    entry: Mapping[str, Any],
+    table: _PageTable,
+    read: Callable[[int, int], bytes],
+) -> RowGroup:
+    types: str = entry["types"]
+    paths = stream.parse_paths(entry["keys"], len(types))
+    rows: int = entry["rows"]
+    (first_seq, last_seq), (first_time, last_time) = entry["seq"], entry["time"]
+    min_step, max_step, last_step = entry["step"]
+    if len(table.size) != len(types) + 3 or rows < 1:
+        raise codec.Malformed("a row group's pages and columns differ in number")
+
+    def load(column: int) -> ColumnData:
+        index = column + 3
+        code = "q" if column < 0 else types[column]
+        if code == "n":
+            return [None] * rows
+        at = start + int(table.start[index])
+        name = metric_name(paths[column]) if column >= 0 else None
+        where = (file, at, first_seq, last_seq, name, 0 if name else rows)
+        data = _checked(read, start, table, index, where)
+        try:
+            if code in codec.NUMPY_TYPES:
+                return columns.decode_fixed(data, table.enc[index], code, rows)
+            return columns.decode_other(data, table.enc[index], rows)
+        except columns.PageError as error:
+            raise PageLost(_page_damage(where, str(error), len(data))) from None
+
+    stats = tuple(
+        ColumnStats(nan, lo, hi, add, last)
+        for nan, lo, hi, add, last in zip(
+            entry["nan"], entry["min"], entry["max"], entry["sum"], entry["last"], strict=True
+        )
+    )
+    return RowGroup(
+        paths=paths,
+        types=types,
+        rows=rows,
+        flags=entry["flags"],
+        first_seq=first_seq,
+        last_seq=last_seq,
+        first_time=first_time,
+        last_time=last_time,
+        min_step=min_step,
+        max_step=max_step,
+        last_step=last_step,
+        load=load,
+        stats=stats,
+        sizes=tuple(table.size.tolist()),
+        schema=entry["schema"],
+    )
+

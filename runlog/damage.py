@@ -1,0 +1,68 @@
+"""Damage as a value (law L3): what was wrong, where, and which records it may have cost."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class DamageKind(enum.StrEnum):
+    """Why bytes could not be read. The words are part of the format (spec/format.md)."""
+
+    CUT = "cut"  # the file ends inside a header or frame
+    ZEROS = "zeros"  # a run of zero bytes where a frame should be
+    CHECKSUM = "checksum"  # stored bytes disagree with their CRC
+    HEADER = "header"  # the file header is damaged; its frames are still read
+    GARBAGE = "garbage"  # bytes that are no frame
+    FOREIGN = "foreign"  # a frame of another file
+    MALFORMED = "malformed"  # sound bytes that do not decode to a record
+    UNKNOWN_FRAME = "unknown-frame"  # a frame type that this version must not skip
+    NEWER = "newer"  # a file that says it needs a newer reader
+    NO_SCHEMA = "no-schema"  # rows whose key names were lost
+    GAP = "gap"  # sequence numbers that no file holds
+    DUPLICATE = "duplicate"  # a sequence number met twice with different content
+    FOOTER = "footer"  # the footer disagrees with the records
+    CHAIN = "chain"  # a frame is not the one that its successor was written after
+    LEFTOVER = "leftover"  # a tail file whose records are all sealed already
+    UNREADABLE = "unreadable"  # the operating system refused the bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One place in one file that could not be read, or does not agree with the rest.
+
+    Attributes:
+        file: name of the file, without folders.
+        reason: why.
+        offset: byte offset of the first bad byte, or None where no byte is to blame (a gap).
+        length: bytes passed over; None if unknown.
+        first_seq: first sequence number that may be lost; None if none is.
+        last_seq: last sequence number that may be lost, inclusive.
+        key: name of the one metric that is lost from these records; None if whole records are.
+        records_lost: how many whole records it may have cost; None if that cannot be told.
+        detail: one sentence for people.
+    """
+
+    file: str
+    reason: DamageKind
+    offset: int | None = None
+    length: int | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    key: str | None = None
+    records_lost: int | None = 0
+    detail: str = ""
+
+    def __str__(self) -> str:
+        where = self.file if self.offset is None else f"{self.file} at byte {self.offset:,}"
+        lost = ""
+        if self.first_seq is not None and self.last_seq is not None:
+            what = f"metric {self.key!r} of records" if self.key else "records"
+            span = (
+                f"{self.first_seq:,}"
+                if self.first_seq == self.last_seq
+                else f"{self.first_seq:,} to {self.last_seq:,}"
+            )
+            lost = f"; lost: {what} {span}"
+        return f"{where}: {self.detail or self.reason}{lost}"
+

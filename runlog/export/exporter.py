@@ -1,0 +1,169 @@
+"""`write`: a run's history into one file of another format.
+
+Rows are streamed, so memory is bounded by chunks and row groups, not by the run's length. The same
+journal gives the same values in the same order (law L10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from runlog.errors import ArgumentValueError
+from runlog.export import parquet, target, text
+from runlog.export.layouts import LAYOUTS, LONG, long_batches, long_objects
+from runlog.framing import VERSION
+from runlog.view import RunView
+
+if TYPE_CHECKING:
+    import os
+
+    import pyarrow as pa
+
+    from runlog.history import History
+
+FORMATS = ("parquet", "csv", "jsonl")
+
+Progress = Callable[[int, int | None], None]
+"""Called now and then with the rows written so far and how many there will be (None: not known)."""
+
+ROWS_PER_REPORT = 4096
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export has written.
+
+    Attributes:
+        path: the file.
+        rows: rows in it: steps in the wide layout, values in the long one.
+        bytes: its size.
+    """
+
+    path: Path
+    rows: int
+    bytes: int
+
+
+def write(
+    source: RunView | History,
+    path: str | os.PathLike[str],
+    format: str = "parquet",
+    layout: str = "wide",
+    keys: Iterable[str] | None = None,
+    progress: Progress | None = None,
+    *,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a history to one file, which appears complete or not at all.
+
+    Args:
+        source: a run, or a history of one (`view.history(where=..., samples=...)`).
+        path: the file to write; its folder exists.
+        format: "parquet", "csv" or "jsonl".
+        layout: "wide" (a row per step, a column per metric) or "long" (a row per value: key, step,
+            time, value; sorted by key, then as the history is; the same columns for every run).
+        keys: names of the metrics to write, as in `view.history`; all by default. A history has
+            its keys already.
+        progress: called every few thousand rows with the rows written and the rows in all (None
+            where that is not known).
+        overwrite: replace a file that is there already.
+
+    Raises:
+        UsageError: an unknown format or layout, or a path where no file can be written.
+        UnknownMetric: a key that no row has.
+        Error: the operating system refused (a full disk); nothing is left behind.
+    """
+    _one_of("format", format, FORMATS)
+    _one_of("layout", layout, LAYOUTS)
+    place = Path(path)
+    target.check(place, overwrite=overwrite)
+    history, of_key = _histories(source, keys)
+    # Counting costs a pass over the steps: only where someone watches.
+    counter = _Counter(progress, len(history) if progress and layout == "wide" else None)
+    with target.replacing(place) as file:
+        if format == "jsonl":
+            objects = history.rows() if layout == "wide" else long_objects(history.keys, of_key)
+            text.write_json_lines(counter.objects(objects), file)
+        else:
+            if layout == "wide":
+                schema, batches, order = history.schema, history.batches(), []
+            else:
+                schema, batches, order = LONG, long_batches(history.keys, of_key), ["key"]
+            batches = counter.batches(batches)
+            if format == "csv":
+                text.write_csv(batches, schema, file)
+            else:
+                parquet.write_parquet(
+                    batches, schema, file, metadata=_facts(source, layout), sorted_by=order
+                )
+        size = file.tell()
+    counter.finish()
+    return Exported(place, counter.rows, size)
+
+
+class _Counter:
+    """Counts rows as they pass, and tells whoever asked."""
+
+    def __init__(self, progress: Progress | None, total: int | None) -> None:
+        self.rows = 0
+        self._total = total
+        self._progress = progress
+        self._told = -ROWS_PER_REPORT  # so that the first rows are told at once
+
+    def batches(self, stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in stream:
+            self._add(batch.num_rows)
+            yield batch
+
+    def objects(self, stream: Iterable[T]) -> Iterator[T]:
+        for each in stream:
+            self._add(1)
+            yield each
+
+    def _add(self, rows: int) -> None:
+        self.rows += rows
+        if self._progress and self.rows >= self._told + ROWS_PER_REPORT:
+            self._told = self.rows
+            self._progress(self.rows, self._total)
+
+    def finish(self) -> None:
+        """Tell the last count."""
+        if self._progress:
+            self._progress(self.rows, self.rows)
+
+
+def _histories(
+    source: RunView | History, keys: Iterable[str] | None
+) -> tuple[History, Callable[[str], History]]:
+    """Give the whole history, and a function to one that has at least the metric named.
+
+    A run reads one metric's pages at a time; a given history is passed over once per metric.
+    """
+    if isinstance(source, RunView):
+        return source.history(keys), lambda key: source.history([key, "_timestamp"])
+    if keys is not None:
+        raise ArgumentValueError("keys= goes with a run; a history has its keys already.")
+    return source, lambda _key: source
+
+
+def _facts(source: RunView | History, layout: str) -> dict[str, str]:
+    """Key-value metadata of a Parquet file: what it was made from, and by what."""
+    facts = {
+        "runlog.format_version": str(VERSION),
+        "runlog.layout": layout,
+        "runlog.exporter": f"runlog-journal {version('runlog-journal')}",
+    }
+    if isinstance(source, RunView):
+        facts |= {"runlog.run_id": source.id or "", "runlog.project": source.project or ""}
+    return facts
+
+
+def _one_of(what: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise ArgumentValueError(f"{given!r} is no {what}; choose {' or '.join(known)}.")

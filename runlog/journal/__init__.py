@@ -1,0 +1,34 @@
+"""Journal files: the only package that opens them.
+
+Reading needs numpy and writing does not, so the reading names are imported when first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runlog.journal.reader import Journal, open_journals
+    from runlog.journal.repair import Recovered, recover
+    from runlog.journal.verify import Report, verify
+
+__all__ = ["Journal", "Recovered", "Report", "open_journals", "recover", "verify"]
+
+_HOME = {
+    "Journal": "reader",
+    "Recovered": "repair",
+    "Report": "verify",
+    "open_journals": "reader",
+    "recover": "repair",
+    "verify": "verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'runlog.journal' has no attribute {name!r}")
+    import importlib
+
+    found = getattr(importlib.import_module(f"runlog.journal.{_HOME[name]}"), name)
+    globals()[name] = found  # also undoes that importing `verify` binds the submodule's name
+    return found

@@ -1,0 +1,72 @@
+"""What journal files are called, and how they are found."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+JOURNAL: Final = ".rlog"
+TAIL: Final = ".rtail"
+_TAIL_NAME: Final = re.compile(r"(?P<writer>.+)\.(?P<first>\d{12,})\.rtail")
+
+
+def new_writer_id(rank: int | None = None) -> str:
+    """An id that no other writer has, without asking anyone: start time, rank, 40 random bits."""
+    now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    where = "" if rank is None else f"-r{rank}"
+    return f"{now}{where}-{secrets.token_hex(5)}"
+
+
+def journal_path(folder: Path, writer: str) -> Path:
+    """Where a writer's sealed frames go."""
+    return folder / f"{writer}{JOURNAL}"
+
+
+def tail_path(folder: Path, writer: str, first_seq: int) -> Path:
+    """Where a writer's records from `first_seq` on go until they are sealed."""
+    return folder / f"{writer}.{first_seq:012d}{TAIL}"
+
+
+@dataclass(slots=True)
+class Files:
+    """The files of one writer: its journal, if there is one, and its tails in order."""
+
+    writer: str
+    journal: Path | None = None
+    tails: list[Path] = field(default_factory=list)
+
+
+def find(folder: Path) -> list[Files]:
+    """Files of every writer in a run's folder, by writer id.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    found: dict[str, Files] = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(JOURNAL):
+            writer = name.removesuffix(JOURNAL)
+            found.setdefault(writer, Files(writer)).journal = folder / name
+        elif match := _TAIL_NAME.fullmatch(name):
+            writer = match["writer"]
+            found.setdefault(writer, Files(writer)).tails.append(folder / name)
+    return [found[writer] for writer in sorted(found)]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names durable, where the file system knows how to."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass  # some network file systems have no such call; names are then theirs to keep
+    finally:
+        os.close(fd)

@@ -1,0 +1,90 @@
+"""One `.rtail` file as a value: its frames, what is damaged, and the segment that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runlog import chunk, framing, stream
+from runlog.damage import Damage
+from runlog.paths import Path as Key
+from runlog.segment import Segment
+
+Schemas = Mapping[int, tuple[tuple[Key, ...], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TailContents:
+    """What a tail file holds.
+
+    Attributes:
+        file: its name.
+        size: its bytes.
+        header: its header, if sound.
+        runs: its frames in order.
+        damage: what is no frame.
+    """
+
+    file: str
+    size: int
+    header: framing.FileHeader | None
+    runs: tuple[stream.FrameRun, ...]
+    damage: tuple[Damage, ...]
+
+    @property
+    def first_seq(self) -> int | None:
+        """Of the first record; None if there is none."""
+        return min((r.seq for r in self.runs if r.tag != framing.TAG_SCHEMA), default=None)
+
+    @property
+    def last_seq(self) -> int | None:
+        """Of the last record; None if there is none."""
+        return max(
+            (r.seq + r.count - 1 for r in self.runs if r.tag != framing.TAG_SCHEMA), default=None
+        )
+
+    def segment_after(self, seq: int) -> Segment | None:
+        """Records behind `seq`, with this tail's own schemas; None if there are none."""
+        runs = [r for run in self.runs if (r := behind(run, seq)) is not None]
+        segment, _ = chunk.from_runs(self.file, runs, stream.schemas_in(list(self.runs)))
+        return segment
+
+
+def behind(run: stream.FrameRun, seq: int) -> stream.FrameRun | None:
+    """The part of a run whose records come after `seq`; schema frames are kept."""
+    if run.tag == framing.TAG_SCHEMA or run.seq > seq:
+        return run
+    skip = seq - run.seq + 1
+    if skip >= run.count:
+        return None
+    return stream.FrameRun(
+        run.offset + skip * run.size,
+        run.size,
+        run.count - skip,
+        run.tag,
+        run.seq + skip,
+        run.data[skip * run.size :],
+    )
+
+
+def read_tail(path: Path) -> TailContents:
+    """Read a tail file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return decode_tail(path.name, path.read_bytes())
+
+
+def decode_tail(file: str, data: bytes) -> TailContents:
+    """A tail file's bytes as a value."""
+    decoder = stream.TailDecoder(file)
+    items = [*decoder.feed(data), *decoder.close()]
+    return TailContents(
+        file,
+        len(data),
+        decoder.header,
+        tuple(i for i in items if isinstance(i, stream.FrameRun)),
+        tuple(i for i in items if isinstance(i, Damage)),
+    )

@@ -1,0 +1,491 @@
+"""The writing side of one journal: `log_row` and `append` put a record in the kernel's hands.
+
+What it promises:
+
+- When a call returns, its record has been written with one `write(2)` (law L1), or, if the operating
+  system refuses, is held in memory until it can be, up to a limit, and then counted as lost. The
+  caller never sees the trouble (law L8).
+- Sealing, syncing and retrying happen on the keeper's thread (`runlog.journal.keeper`).
+- One writer belongs to one process. After a fork the child must not use it: `forget` closes the
+  child's copies without touching the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final
+from zlib import crc32
+
+from runlog import codec, framing
+from runlog.declare import BY_CLASS
+from runlog.errors import ArgumentTypeError
+from runlog.framing import TAG_SCHEMA
+from runlog.journal import names
+from runlog.journal.keeper import Keeper, Pending
+from runlog.records import Loss
+from runlog.paths import Path as Key
+from runlog.stream import Schema, type_code
+
+_write = os.write
+
+SEAL_BYTES: Final = 1 << 20
+"""A tail of this size is rotated and sealed."""
+HELD_BYTES: Final = 8 << 20
+"""Records held in memory while the file system refuses them."""
+MAX_SCHEMAS: Final = 1024
+"""Different key sets remembered. A run with more logs keys that change every step."""
+MAX_VARIANTS: Final = 16
+"""Type combinations remembered per key set, before its values are stored untyped."""
+_REMIND: Final = 8
+"""Key names are written again after 8, 64, 512, … records: one hole must not cost them all rows."""
+
+
+class JournalWriter:
+    """Writes one journal.
+
+    Args:
+        folder: of the run; must exist.
+        writer: id, unique in the folder.
+        fsync_interval: seconds between syncs to disk; 0 syncs each record, None never.
+        seal_bytes: size at which a tail is sealed.
+        on_trouble: told, in one sentence, of anything that goes wrong; called from any thread.
+        salt: repeated by all frames of the journal's files (tests only).
+
+    Raises:
+        OSError: the files cannot be created.
+    """
+
+    # Slots because log_row reads a dozen of these: an instance dict of more than 30 names is slower.
+    __slots__ = (
+        "__weakref__",
+        "_active",
+        "_at",
+        "_fd",
+        "_first",
+        "_held",
+        "_held_first",
+        "_held_size",
+        "_keeper",
+        "_known",
+        "_last",
+        "_last_keys",
+        "_last_types",
+        "_limit",
+        "_lost",
+        "_lost_first",
+        "_next_schema",
+        "_on_trouble",
+        "_remind",
+        "_salt",
+        "_seq",
+        "_sync_each",
+        "_tail",
+        "_trouble",
+        "_variants",
+        "closed",
+        "folder",
+        "last_time",
+        "lock",
+        "writer",
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: str,
+        *,
+        fsync_interval: float | None = 5.0,
+        seal_bytes: int = SEAL_BYTES,
+        on_trouble: Callable[[str], None] = lambda _: None,
+        salt: bytes | None = None,
+    ) -> None:
+        self.folder = folder
+        self.writer = writer
+        self.lock = threading.RLock()
+        self.last_time = time_ns() // 1000
+        self._salt = salt or os.urandom(4)
+        self._seq = 1
+        self._fd = -1
+        self._at = 0
+        self._limit = seal_bytes
+        self._sync_each = fsync_interval == 0
+        self._on_trouble = on_trouble
+        self._known: dict[tuple[tuple[Key, ...], str], Schema] = {}
+        self._variants: dict[tuple[Key, ...], int] = {}
+        self._active: dict[tuple[Any, ...], Schema] = {}
+        self._next_schema = 1
+        self._remind = 0
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._held_first = 0
+        self._lost = 0
+        self._lost_first = 0
+        self._trouble: str | None = None
+        self._last: Schema | None = None
+        self._last_keys: tuple[Any, ...] = ()
+        self._last_types: tuple[type, ...] = ()
+        self.closed = False
+        header = self._header(framing.KIND_JOURNAL)
+        self._keeper = Keeper(self, header, fsync_interval)
+        try:
+            self._tail = self._new_tail()
+        except OSError:
+            self._keeper.abandon()
+            raise
+        self._fd = self._tail.fd
+        self._keeper.start()
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the next record."""
+        return self._seq
+
+    # ------------------------------------------------------------ the hot path
+
+    def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool:
+        """Write a row of plain numbers. The caller holds `lock`.
+
+        Returns:
+            False, with nothing done, if `data` is anything but a flat mapping of str to numbers;
+            then `log_leaves` is the way.
+        """
+        schema = self._last
+        if (
+            schema is None
+            or tuple(data) != self._last_keys
+            or tuple(map(type, data.values())) != self._last_types
+        ):
+            schema = self._find(data)
+            if schema is None:
+                return False
+        now = time_ns() // 1000
+        if now < self.last_time:
+            now = self.last_time  # a clock set back must not reorder records
+        self.last_time = now
+        seq = self._seq
+        try:
+            body = schema.pack(
+                schema.prefix, seq, now, schema.lead, step, schema.tails[flags], *data.values()
+            )
+        except struct.error:  # an int beyond 64 bits
+            return False
+        frame = body + crc32(body).to_bytes(4, "big")
+        self._seq = seq + 1
+        try:
+            done = _write(self._fd, frame)
+            if done == schema.size:
+                self._at = at = self._at + done
+                if at >= self._limit or seq >= self._remind or self._sync_each:
+                    self._housekeep(seq)
+                return True
+        except OSError as error:
+            self._refused(frame, 0, seq, error)
+            return True
+        except BaseException:  # Ctrl-C: was the row written or not?
+            self._interrupted(seq)
+            raise
+        self._refused(frame, done, seq, None)
+        return True
+
+    def _interrupted(self, seq: int) -> None:
+        """Put seq and offset right after an exception from a signal handler."""
+        if self._fd >= 0 and self._seq == seq + 1:
+            at = os.lseek(self._fd, 0, os.SEEK_CUR)
+            if at == self._at:
+                self._seq = seq
+            self._at = at
+
+    def _find(self, data: Mapping[str, Any]) -> Schema | None:
+        """The open tail's schema for a flat row of plain numbers; None for any other row."""
+        keys = tuple(data)
+        types = tuple(map(type, data.values()))
+        schema = self._active.get((keys, types))
+        if schema is None:
+            codes = "".join([type_code(v) for v in data.values()])
+            if "v" in codes or not all(type(key) is str for key in keys):
+                return None
+            schema = self._declare(tuple((key,) for key in keys), codes)
+            if not schema.fixed:
+                return None
+            self._active[keys, types] = schema
+        self._last, self._last_keys, self._last_types = schema, keys, types
+        return schema
+
+    def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
+        """Write any row, given its leaves by path. The caller holds `lock`.
+
+        Raises:
+            ArgumentTypeError: a value cannot be stored; nothing was written.
+        """
+        values = list(leaves.values())
+        codes = "".join([type_code(v) for v in values])
+        try:
+            loose = codec.pack([v for v, c in zip(values, codes, strict=True) if c == "v"])
+            schema = self._declare(tuple(leaves), codes)
+        except (TypeError, ValueError) as error:
+            raise ArgumentTypeError(f"a logged value or key cannot be stored: {error}") from None
+        if schema.types != codes:  # too many type combinations: stored untyped from here on
+            loose = codec.pack(values)
+        seq = self._seq
+        frame = schema.frame(self._salt, seq, self._now(), step, flags, values, loose)
+        self._put(frame, seq)
+
+    # ------------------------------------------------------------ other records
+
+    def append(self, record: Any) -> int:
+        """Write one record of any declared type but `Log`.
+
+        Returns:
+            Its sequence number.
+
+        Raises:
+            ArgumentTypeError: a value cannot be stored; nothing was written.
+        """
+        try:
+            tag, payload = codec.encode(record)
+        except (TypeError, ValueError) as error:
+            name = BY_CLASS[type(record)].name
+            raise ArgumentTypeError(f"a value of this {name} cannot be stored: {error}") from None
+        with self.lock:
+            return self._append(tag, payload)
+
+    def _append(self, tag: int, payload: bytes) -> int:
+        seq = self._seq
+        self._put(framing.encode_tail_frame(self._salt, tag, seq, self._now(), payload), seq)
+        return seq
+
+    def _now(self) -> int:
+        self.last_time = max(time_ns() // 1000, self.last_time)
+        return self.last_time
+
+    def _put(self, frame: bytes, seq: int) -> None:
+        """`log_row`'s last half, for a frame of any kind."""
+        self._seq = seq + 1
+        try:
+            done = _write(self._fd, frame)
+            if done == len(frame):
+                self._at += done
+                if self._at >= self._limit or seq >= self._remind or self._sync_each:
+                    self._housekeep(seq)
+                return
+        except OSError as error:
+            self._refused(frame, 0, seq, error)
+            return
+        except BaseException:
+            self._interrupted(seq)
+            raise
+        self._refused(frame, done, seq, None)
+
+    # ------------------------------------------------------------ schemas
+
+    def _declare(self, paths: tuple[Key, ...], codes: str) -> Schema:
+        """The schema, its key names written to the open tail."""
+        schema = self._known.get((paths, codes))
+        if schema is None:
+            variants = self._variants.get(paths, 0)
+            if variants >= MAX_VARIANTS:
+                codes = "v" * len(codes)
+                schema = self._known.get((paths, codes))
+            if schema is None:
+                if len(self._known) >= MAX_SCHEMAS:
+                    self._forget_schemas()
+                schema = Schema(self._next_schema, paths, codes, self._salt)
+                self._next_schema += 1
+                self._known[paths, codes] = schema
+                self._variants[paths] = variants + 1
+        if not schema.reminded:
+            self._write_schema(schema)
+        return schema
+
+    def _write_schema(self, schema: Schema) -> None:
+        schema.reminded = self._seq
+        payload = schema.payload()
+        frame = framing.encode_tail_frame(self._salt, TAG_SCHEMA, self._seq, self.last_time, payload)
+        try:
+            done = _write(self._fd, frame)
+        except OSError as error:
+            self._refused(b"", 0, self._seq, error)
+            return
+        if done != len(frame):
+            self._refused(b"", done, self._seq, None)
+            return
+        self._at += done
+
+    def _forget_schemas(self) -> None:
+        self._known.clear()
+        self._variants.clear()
+        self._active.clear()
+        self._last = None
+
+    # ------------------------------------------------------------ tails
+
+    def _header(self, kind: int) -> framing.FileHeader:
+        return framing.FileHeader(kind, self._salt, self._seq, self.last_time, self.writer)
+
+    def _new_tail(self, first_seq: int | None = None) -> Pending:
+        first = self._seq if first_seq is None else first_seq
+        path = names.tail_path(self.folder, self.writer, first)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o644)
+        header = framing.FileHeader(
+            framing.KIND_TAIL, self._salt, first, self.last_time, self.writer
+        ).encode()
+        try:
+            if _write(fd, header) != len(header):
+                raise OSError(28, "no space for a file header")
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        self._at = len(header)
+        self._first = first
+        self._remind = first + _REMIND
+        self._active.clear()
+        self._last = None
+        for schema in self._known.values():
+            schema.reminded = 0
+        return Pending(path, fd, first)
+
+    def _housekeep(self, seq: int) -> None:
+        if self._sync_each:
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self.trouble(f"records could not be synced to disk ({error})")
+                self._sync_each = False
+                self._keeper.sync_failed()
+        if self._at >= self._limit:
+            self.rotate()
+        elif seq >= self._remind:
+            self._remind = self._first + (self._remind - self._first) * _REMIND
+            for schema in list(self._known.values()):
+                if schema.reminded:
+                    self._write_schema(schema)
+
+    def rotate(self) -> None:
+        """Go on in a new tail and leave the old one to be sealed. Call with `lock` held."""
+        if self._fd < 0:
+            return
+        try:
+            new = self._new_tail()
+        except OSError as error:
+            self.trouble(f"a new tail file could not be made ({error}); going on in the old one")
+            self._limit *= 2
+            return
+        old, self._tail, self._fd = self._tail, new, new.fd
+        self._keeper.hand_over(old)
+
+    # ------------------------------------------------------------ trouble (law L8)
+
+    def _refused(self, frame: bytes, done: int, seq: int, error: OSError | None) -> None:
+        """The kernel did not take all of a frame: hold it, and stop writing until it might again."""
+        if self._fd >= 0:
+            if done:  # a torn frame would be damage
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._tail.fd, self._at)
+                with contextlib.suppress(OSError):
+                    os.lseek(self._tail.fd, self._at, os.SEEK_SET)
+            self._fd = -1
+            why = error.strerror if error else "the disk may be full"
+            self.trouble(
+                f"records cannot be written to {self.folder} ({why}); the newest are held in memory "
+                f"and written when that is possible again"
+            )
+            self._held_first = seq
+            self._keeper.wake()
+        if not frame:
+            return
+        if self._held_size + len(frame) > HELD_BYTES or self._lost:
+            if not self._lost:
+                self._lost_first = seq
+            self._lost += 1
+            return
+        self._held.append(frame)
+        self._held_size += len(frame)
+
+    def retry(self) -> bool:
+        """Write what is held to a new tail. Call with `lock` held.
+
+        Returns:
+            Whether everything that was held is written, or nothing was.
+        """
+        if self._fd >= 0:
+            return True
+        try:
+            new = self._new_tail(self._held_first)
+        except OSError:
+            return False
+        try:
+            self._fd = new.fd
+            for schema in self._known.values():
+                self._write_schema(schema)
+            for frame in self._held:
+                if self._fd < 0 or _write(self._fd, frame) != len(frame):
+                    raise OSError(28, "still no space")
+                self._at += len(frame)
+            if self._fd < 0:
+                raise OSError(28, "still no space")
+        except OSError:
+            self._fd = -1
+            os.close(new.fd)
+            new.path.unlink(missing_ok=True)
+            return False
+        old, self._tail = self._tail, new
+        self._held.clear()
+        self._held_size = 0
+        self._keeper.hand_over(old)
+        if self._lost:
+            lost, first = self._lost, self._lost_first
+            self._lost = 0
+            last = first + lost - 1
+            reason = "records could not be written and did not fit in memory"
+            self.append(Loss(reason=reason, count=lost, first_seq=first, last_seq=last))
+        self._trouble = None
+        return True
+
+    def trouble(self, message: str) -> None:
+        """Report once per spell of trouble; never raises."""
+        if self._trouble is None:
+            self._trouble = message
+            with contextlib.suppress(Exception):
+                self._on_trouble(message)
+
+    # ------------------------------------------------------------ end
+
+    def close(self, *records: Any) -> bool:
+        """Write last records, seal everything, write the footer, remove the tails.
+
+        Returns:
+            Whether all of that was done. If not, what could be written is still readable.
+        """
+        with self.lock:
+            if self.closed:
+                return True
+            for record in records:
+                self.append(record)
+            self.closed = True
+            self.retry()
+            kept = self._fd >= 0
+            lost = self._lost + len(self._held)
+            tail, self._fd = self._tail, -1
+        done = self._keeper.finish(tail)
+        if not kept:
+            with contextlib.suppress(Exception):
+                self._on_trouble(
+                    f"{lost:,} records could not be kept: {self.folder} takes no more data"
+                )
+        return done and kept
+
+    def forget(self) -> None:
+        """In a forked child: let go of the parent's files without a word to them."""
+        self.closed = True
+        for fd in (self._tail.fd, *self._keeper.descriptors()):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+

@@ -1,0 +1,44 @@
+"""Keys of metrics: paths through nested mappings, and the names that people use for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Path = tuple[str, ...]
+"""A metric's key, one element per nesting level."""
+
+
+def metric_name(path: Path) -> str:
+    r"""The name of a metric: its path joined by ".", a literal dot in a key written "\."."""
+    return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in path)
+
+
+def flatten(data: Mapping[str, Any]) -> dict[Path, Any]:
+    """Leaves of a nested mapping by path, in order; empty mappings vanish."""
+    out: dict[Path, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            for path, leaf in flatten(value).items():
+                out[(key, *path)] = leaf
+        else:
+            out[(key,)] = value
+    return out
+
+
+def assign(tree: dict[str, Any], path: Path, value: Any) -> None:
+    """Set a leaf; a leaf in the way gives way to the newer branch, and a branch to a newer leaf."""
+    for key in path[:-1]:
+        below = tree.get(key)
+        if not isinstance(below, dict):
+            below = tree[key] = {}
+        tree = below
+    tree[path[-1]] = value
+
+
+def nest(leaves: Mapping[Path, Any]) -> dict[str, Any]:
+    """The nested dict of leaves; later ones win where paths collide."""
+    tree: dict[str, Any] = {}
+    for path, value in leaves.items():
+        assign(tree, path, value)
+    return tree

@@ -1,0 +1,433 @@
+"""From row groups to Arrow: what type a metric's column has, and how a unit fills it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from runlog import codec
+from runlog.columns import Array, Text
+from runlog.damage import Damage
+from runlog.jsonable import to_json
+from runlog.paths import Path
+from runlog.segment import SEQ, STEP, TIME, PageLost, RowGroup
+from runlog.stats import KINDS
+from runlog.stream import type_code
+from runlog.units import Late, Unit, Where, inside, python_rows
+
+if TYPE_CHECKING:
+    from runlog.stats import Metric
+
+_CODE: Final = {word: code for code, word in KINDS.items()}
+_EXACT_INT: Final = 2**53
+_ARROW: Final = {
+    "d": pa.float64(),
+    "f": pa.float32(),
+    "e": pa.float16(),
+    "q": pa.int64(),
+    "i": pa.int32(),
+    "h": pa.int16(),
+    "b": pa.int8(),
+    "Q": pa.uint64(),
+    "I": pa.uint32(),
+    "H": pa.uint16(),
+    "B": pa.uint8(),
+    "?": pa.bool_(),
+}
+_TYPE_COLUMN: Final = pa.dictionary(pa.int8(), pa.utf8())
+_KIND_NAMES: Final = list(KINDS.values())
+_KIND_INDEX: Final = {code: i for i, code in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one metric becomes a column.
+
+    Attributes:
+        name: of the column.
+        path: of the metric.
+        code: type code of its numbers; "s" for text, "j" for JSON text, "n" for only None.
+        typed: whether a second column says what each value was.
+    """
+
+    name: str
+    path: Path
+    code: str
+    typed: bool
+
+    @property
+    def type(self) -> pa.DataType:
+        """Arrow type."""
+        if self.code == "n":
+            return pa.null()
+        return pa.utf8() if self.code in "sj" else _ARROW[self.code]
+
+
+def column(metric: Metric) -> Column:
+    """The column for a metric, from the types and ranges that the directories tell."""
+    codes = {_CODE[kind] for kind in metric.kinds} - {"n"}
+    if not codes:
+        return Column(metric.name, metric.path, "n", typed=False)
+    if len(codes) == 1:
+        (code,) = codes
+        return Column(metric.name, metric.path, "j" if code == "v" else code, typed=False)
+    common = _common(codes, metric)
+    if common is None:
+        return Column(metric.name, metric.path, "j", typed=False)
+    return Column(metric.name, metric.path, common, typed=True)
+
+
+def _common(codes: set[str], metric: Metric) -> str | None:
+    """The narrowest type that holds all numbers of these types exactly; None if there is none."""
+    if codes & {"v", "s", "?"}:
+        return None
+    floats = codes & set("def")
+    low, high = metric.min or 0, metric.max or 0
+    if floats == codes:
+        return "d" if "d" in codes else "f"
+    if not floats:
+        if -(2**63) <= low and high < 2**63:
+            return "q"
+        return "Q" if low >= 0 else None
+    # The range is over all values, so it can only refuse too much, never too little.
+    finite = all(abs(v) <= _EXACT_INT for v in (low, high) if abs(v) != float("inf"))
+    return "d" if finite or not codes & set("qQ") else None
+
+
+def schema(own: Sequence[str], columns: Sequence[Column]) -> pa.Schema:
+    """Arrow schema of a history."""
+    fields = [pa.field(name, pa.int64() if name == "_step" else pa.float64()) for name in own]
+    for col in columns:
+        meta = {"runlog.path": json.dumps(list(col.path))}
+        if col.code == "j":
+            meta["runlog.encoding"] = "json"
+        fields.append(pa.field(col.name, col.type, metadata=meta))
+        if col.typed:
+            fields.append(pa.field(f"{col.name}:type", _TYPE_COLUMN))
+    return pa.schema(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as Arrow, with what it takes to merge them with another journal's.
+
+    Attributes:
+        arrow: the rows.
+        times: when each row's first record was written, never going back.
+        writer: of the journal.
+        seqs: of each row's first record.
+    """
+
+    arrow: pa.RecordBatch
+    times: Array
+    writer: str
+    seqs: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Records of one group that are asked for, and the row that each belongs to."""
+
+    group: RowGroup
+    seq: Array
+    time: Array
+    step: Array
+    pick: Array | None
+    row: Array
+
+
+def build(
+    unit: Unit,
+    columns: Sequence[Column],
+    own: Sequence[str],
+    paths: frozenset[Path] | None,
+    where: Where,
+    late: Late,
+    started: int | None,
+    report: Callable[[Damage], None],
+) -> Batch:
+    """Rows of one unit as Arrow."""
+    if late == "only" or (late == "merge" and unit.late) or unit.raw_rows:
+        return _build_slowly(unit, columns, own, paths, where, late, started, report)
+    parts = _parts(unit.groups(where, paths), where, report)
+    steps, first, last, seqs = _rows(parts)
+    arrays: list[pa.Array] = []
+    for name in own:
+        arrays.append(_own(name, steps, last, started))
+    for col in columns:
+        arrays += _fill(col, parts, len(steps), report)
+    arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
+    return Batch(arrow, first, unit.writer, seqs)
+
+
+def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array:
+    if name == "_step":
+        return pa.array(steps)
+    if name == "_timestamp":
+        return pa.array(times / 1e6)
+    return pa.array((times - started if started is not None else times * 0) / 1e6)
+
+
+def _parts(
+    groups: Sequence[RowGroup], where: Where, report: Callable[[Damage], None]
+) -> list[_Part]:
+    found: list[_Part] = []
+    for group in groups:
+        try:
+            seq, time, step = group.ints(SEQ), group.ints(TIME), group.ints(STEP)
+        except PageLost as lost:
+            report(lost.damage)
+            continue
+        pick = None
+        if not where.everything:
+            mask = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
+            if not mask.all():
+                pick = np.flatnonzero(mask)
+                if not len(pick):
+                    continue
+                seq, time, step = seq[pick], time[pick], step[pick]
+        found.append(_Part(group, seq, time, step, pick, seq))
+    return found
+
+
+def _inside(pair: tuple[int | None, int | None], values: Array) -> Array:
+    mask = np.ones(len(values), np.bool_)
+    if pair[0] is not None:
+        mask &= values >= pair[0]
+    if pair[1] is not None:
+        mask &= values < pair[1]
+    return mask
+
+
+def _rows(parts: list[_Part]) -> tuple[Array, Array, Array, Array]:
+    """Step, first time, last time and first seq of every row; tells the parts their rows."""
+    if not parts:
+        empty = np.empty(0, np.int64)
+        return empty, empty, empty, empty
+    if len(parts) == 1 and (np.diff(parts[0].step) > 0).all():
+        part = parts[0]
+        parts[0] = _Part(part.group, part.seq, part.time, part.step, part.pick, _ALL)
+        return part.step, part.time, part.time, part.seq
+    seq = np.concatenate([p.seq for p in parts])
+    order = np.argsort(seq, kind="stable")
+    step = np.concatenate([p.step for p in parts])[order]
+    time = np.concatenate([p.time for p in parts])[order]
+    begins = np.ones(len(step), np.bool_)
+    begins[1:] = step[1:] != step[:-1]
+    rows = np.empty(len(step), np.int64)
+    rows[order] = np.cumsum(begins) - 1
+    start = 0
+    for index, part in enumerate(parts):
+        end = start + len(part.seq)
+        parts[index] = _Part(
+            part.group, part.seq, part.time, part.step, part.pick, rows[start:end]
+        )
+        start = end
+    ends = np.ones(len(step), np.bool_)
+    ends[:-1] = begins[1:]
+    return step[begins], time[begins], time[ends], seq[order][begins]
+
+
+_ALL: Final = np.empty(0, np.int64)
+"""Rows of a part whose records are the rows, one for one."""
+
+
+def _fill(
+    col: Column, parts: Sequence[_Part], rows: int, report: Callable[[Damage], None]
+) -> list[pa.Array]:
+    """The metric's column, and its type column if it has one."""
+    pieces: list[tuple[_Part, str, Any]] = []
+    for part in parts:
+        if col.path not in part.group.paths:
+            continue
+        index = part.group.paths.index(col.path)
+        code = part.group.types[index]
+        try:
+            data = None if code == "n" else part.group.load(index)
+        except PageLost as lost:
+            report(lost.damage)
+            continue
+        pieces.append((part, code, data))
+    if len(pieces) == 1 and pieces[0][0].row is _ALL and not col.typed:
+        whole = _whole(col, *pieces[0])
+        if whole is not None:
+            return [whole]
+    if col.code == "n":
+        return [pa.nulls(rows)]
+    row = np.concatenate([_rows_of(p) for p, _, _ in pieces]) if pieces else _ALL
+    seq = np.concatenate([p.seq for p, _, _ in pieces]) if pieces else _ALL
+    order = np.argsort(seq, kind="stable")  # the newest value of a row is laid down last
+    row = row[order]
+    valid = np.zeros(rows, np.bool_)
+    known = [np.full(len(p.seq), code != "n") for p, code, _ in pieces]
+    if pieces:
+        valid[row] = np.concatenate(known)[order]
+    if col.code in "sj":
+        out = np.full(rows, None, object)
+        texts = [_texts(col, p, code, data) for p, code, data in pieces]
+        if texts:
+            out[row] = np.concatenate(texts)[order]
+        return [pa.array(out, pa.utf8(), mask=~valid)]
+    dtype = np.dtype(np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code])
+    values = np.zeros(rows, dtype)
+    if pieces:
+        numbers = [_numbers(p, data, dtype) for p, _, data in pieces]
+        values[row] = np.concatenate(numbers)[order]
+    mask = None if valid.all() else ~valid
+    arrays = [pa.array(values, col.type, mask=mask)]
+    if col.typed:
+        kinds = np.zeros(rows, np.int8)
+        if pieces:
+            marks = [np.full(len(p.seq), _KIND_INDEX[code], np.int8) for p, code, _ in pieces]
+            kinds[row] = np.concatenate(marks)[order]
+        index = pa.array(kinds, pa.int8(), mask=mask)
+        arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
+    return arrays
+
+
+def _whole(col: Column, part: _Part, code: str, data: Any) -> pa.Array | None:
+    """A column that is one group's page as it is."""
+    if code != col.code:
+        return None
+    if code == "n":
+        return pa.nulls(len(part.seq))
+    if isinstance(data, Text):
+        if part.pick is not None:
+            return None
+        offsets = np.zeros(len(data.lengths) + 1, np.int32)
+        np.cumsum(data.lengths, out=offsets[1:])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data.data)]
+        return pa.Array.from_buffers(pa.utf8(), len(data.lengths), buffers)
+    values = data if part.pick is None else data[part.pick]
+    if code == "?":
+        return pa.array(values)
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(col.type, len(values), [None, buffer])
+
+
+def _rows_of(part: _Part) -> Array:
+    return np.arange(len(part.seq)) if part.row is _ALL else part.row
+
+
+def _numbers(part: _Part, data: Any, dtype: np.dtype[Any]) -> Array:
+    if data is None:
+        return np.zeros(len(part.seq), dtype)
+    picked = data if part.pick is None else data[part.pick]
+    made: Array = picked.astype(dtype, copy=False)
+    return made
+
+
+def _texts(col: Column, part: _Part, code: str, data: Any) -> Array:
+    if data is None:
+        return np.full(len(part.seq), None, object)
+    values = list(data) if code in codec.SCALAR_CODES else data
+    values = values if isinstance(values, list) else values.tolist()
+    if part.pick is not None:
+        values = [values[i] for i in part.pick.tolist()]
+    if col.code == "j":
+        values = [json_text(v) for v in values]
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON that gives it back exactly (see `runlog.to_json`)."""
+    return json.dumps(to_json(value), ensure_ascii=True, separators=(",", ":"))
+
+
+def _build_slowly(
+    unit: Unit,
+    columns: Sequence[Column],
+    own: Sequence[str],
+    paths: frozenset[Path] | None,
+    where: Where,
+    late: Late,
+    started: int | None,
+    report: Callable[[Damage], None],
+) -> Batch:
+    """`build` by way of Python rows, where late rows are to be merged in."""
+    rows = [
+        row
+        for row in python_rows(unit, where, late, report)
+        if inside(where.step, row.step) and (paths is None or not paths.isdisjoint(row.leaves))
+    ]
+    steps = np.array([r.step for r in rows], np.int64)
+    last = np.array([r.time for r in rows], np.int64)
+    first = np.array([r.first_time for r in rows], np.int64)
+    if len(first):
+        first = np.maximum.accumulate(first)
+    arrays: list[pa.Array] = [_own(name, steps, last, started) for name in own]
+    for col in columns:
+        values = [r.leaves.get(col.path) for r in rows]
+        if col.code == "j":
+            made = pa.array([None if v is None else json_text(v) for v in values], pa.utf8())
+        elif col.code in "sn":
+            made = pa.array(values, col.type)
+        else:
+            dtype = np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code]
+            mask = np.array([v is None for v in values], np.bool_)
+            filled = np.array([0 if v is None else v for v in values], dtype)
+            made = pa.array(filled, col.type, mask=mask)
+        arrays.append(made)
+        if col.typed:
+            names = [None if v is None else KINDS[type_code(v)] for v in values]
+            index = pa.array([None if n is None else _KIND_NAMES.index(n) for n in names], pa.int8())
+            arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
+    arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
+    return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))
+
+
+def merge(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
+    """Batches of several journals as one stream, ordered by time, writer, seq.
+
+    Holds one batch of each journal at a time.
+    """
+    heads: list[Batch | None] = [_next(stream) for stream in streams]
+    while True:
+        live = [b for b in heads if b is not None]
+        if not live:
+            return
+        # Up to the earliest end among the batches at hand, no other row can come in between.
+        limit = min(int(b.times[-1]) for b in live)
+        taken: list[Batch] = []
+        for index, batch in enumerate(heads):
+            if batch is None:
+                continue
+            count = int(np.searchsorted(batch.times, limit, side="right"))
+            if count:
+                taken.append(_slice(batch, 0, count))
+            rest = len(batch.times) - count
+            heads[index] = _slice(batch, count, rest) if rest else _next(streams[index])
+        yield _interleave(taken)
+
+
+def _next(stream: Iterator[Batch]) -> Batch | None:
+    for batch in stream:
+        if batch.arrow.num_rows:
+            return batch
+    return None
+
+
+def _slice(batch: Batch, start: int, count: int) -> Batch:
+    end = start + count
+    return Batch(
+        batch.arrow.slice(start, count), batch.times[start:end], batch.writer, batch.seqs[start:end]
+    )
+
+
+def _interleave(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    batches = sorted(batches, key=lambda b: b.writer)
+    times = np.concatenate([b.times for b in batches])
+    seqs = np.concatenate([b.seqs for b in batches])
+    ranks = np.concatenate([np.full(len(b.times), i) for i, b in enumerate(batches)])
+    order = np.lexsort((seqs, ranks, times))
+    arrow = pa.concat_batches([b.arrow for b in batches]).take(pa.array(order))
+    return Batch(arrow, times[order], "", seqs[order])

@@ -1,0 +1,543 @@
+"""One run, read: config, summary, status, history, records, damage.
+
+A `RunView` is a snapshot of the files as they were when it was opened, also of a run that is being
+written. Facts that a finished journal's footer holds are read from there; everything else, and
+everything where there is no footer, comes from the records themselves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import socket
+import time as clock
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from runlog.damage import Damage
+from runlog.declare import BY_TAG
+from runlog.errors import ArgumentTypeError, DamageError, NotFound
+from runlog.fold import config, summary
+from runlog.framing import TAG_LOG
+from runlog.history import History, Source
+from runlog.records import Entry, Log, RunStart
+from runlog.paths import metric_name
+from runlog.segment import PageLost, Segment, entries, tags_of
+from runlog.stats import Metric, Totals
+from runlog.units import Late, Where, coerce_where
+
+State = Literal["running", "finished", "failed", "crashed", "empty"]
+
+STALE_SECONDS = 60.0
+"""A run without an end whose files were not touched for this long has crashed, on any machine.
+
+On the machine that it ran on, its process id tells at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a run stands.
+
+    Attributes:
+        state: running; finished (exit code 0) or failed (another); crashed (no end, and nobody
+            writing); empty (no record).
+        exit_code: of the finish record, if there is one.
+        started, ended: µs since the Unix epoch; `ended` is the newest record's time until then.
+        duration: seconds between the two.
+        steps: the greatest step; None if there are no rows.
+        message: why it failed, if it said.
+    """
+
+    state: State
+    exit_code: int | None
+    started: int | None
+    ended: int | None
+    duration: float | None
+    steps: int | None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalInfo:
+    """One journal of a run.
+
+    Attributes:
+        writer: its id.
+        path: of its `.rlog` file, or its first tail.
+        bytes: of all its files.
+        records: how many.
+        first_seq, last_seq, first_time, last_time: range; None if it is empty.
+        finished: whether it has a finish record.
+        has_footer: whether it ends in a sound footer.
+        chunks: sealed chunks.
+        tails: open tails.
+        rank: of the process in distributed training, if it said.
+    """
+
+    writer: str
+    path: Path
+    bytes: int
+    records: int
+    first_seq: int | None
+    last_seq: int | None
+    first_time: int | None
+    last_time: int | None
+    finished: bool
+    has_footer: bool
+    chunks: int
+    tails: int
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Where a run's bytes are.
+
+    Attributes:
+        total: of its journal files.
+        by_type: stored bytes by record type, and `overhead` (headers, directories, footer).
+        by_metric: stored bytes of each metric's pages, by name; unsealed rows count as type `log`.
+        by_file: bytes by file name.
+    """
+
+    total: int
+    by_type: dict[str, int]
+    by_metric: dict[str, int]
+    by_file: dict[str, int]
+
+
+class RunView:
+    """A run, read-only. Made by `runlog.open`."""
+
+    def __init__(self, path: Path, *, strict: bool = False, limits: dict[str, int] | None = None) -> None:
+        from runlog.journal import open_journals
+
+        self.path = path
+        self._strict = strict
+        self._limits = limits
+        self._open = open_journals(path)
+        self._found: list[Damage] = []
+        self._totals: Totals | None = None
+        self._checked = False
+        self._segments: dict[str, list[Segment]] = {}
+        if strict and self.damage:
+            raise DamageError(self.damage)
+
+    def close(self) -> None:
+        """Let go of the files. A view that is simply dropped does so by itself."""
+        for journal in self._open:
+            journal.close()
+
+    def __enter__(self) -> RunView:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<runlog.RunView {self.project}/{self.id} {self.status.state}>"
+
+    # ------------------------------------------------------------ facts
+
+    @property
+    def start(self) -> RunStart | None:
+        """The run's first start record: identity, machine, settings."""
+        return self._all().status.start
+
+    @property
+    def id(self) -> str | None:
+        """Run id."""
+        return self.start.id if self.start else None
+
+    @property
+    def project(self) -> str | None:
+        """Project name."""
+        return self.start.project if self.start else None
+
+    @property
+    def name(self) -> str | None:
+        """Display name, as last set."""
+        return self._all().status.named("name")  # type: ignore[return-value]
+
+    @property
+    def notes(self) -> str | None:
+        """Notes, as last set."""
+        return self._all().status.named("notes")  # type: ignore[return-value]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags, as last set."""
+        return self._all().status.named("tags") or ()  # type: ignore[return-value]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's config."""
+        return config.result(self._all().config)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Last value of every metric, nested; with `_step`, `_timestamp` and `_runtime`."""
+        totals = self._all()
+        started = totals.status.started
+        return summary.result(totals.summary, started[0] if started else None)
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Statistics of every metric by name, in order of first appearance; no page is read."""
+        found = sorted(self._all().metrics.values(), key=lambda m: m.first)
+        return {m.name: m for m in found}
+
+    @property
+    def status(self) -> Status:
+        """How the run stands."""
+        totals = self._all()
+        state = totals.status
+        started = state.started[0] if state.started else None
+        ended = state.last_time
+        duration = (ended - started) / 1e6 if started is not None and ended is not None else None
+        code = None
+        word: State
+        if totals.records == 0:
+            word = "empty"
+        elif state.finish is not None and state.finished is not None and (
+            state.last_start is None or state.finished > state.last_start
+        ):
+            code = state.finish.exit_code
+            word = "failed" if code else "finished"
+        else:
+            word = "running" if self._limits is None and self._alive() else "crashed"
+        message = state.finish.message if state.finish and code is not None else None
+        return Status(word, code, started, ended, duration, state.last_step, message)
+
+    def _alive(self) -> bool:
+        for journal in self._open:
+            if not journal.open:
+                continue
+            start = journal.totals().status.start
+            if start is not None and start.pid is not None and start.host == socket.gethostname():
+                if _process_lives(start.pid):
+                    return True
+            elif clock.time() - journal.touched < STALE_SECONDS:
+                return True
+        return False
+
+    @property
+    def journals(self) -> tuple[JournalInfo, ...]:
+        """The run's journals, one for each process that wrote to it, by start time."""
+        return tuple(self._info(j) for j in self._open)
+
+    def _info(self, journal: Any) -> JournalInfo:
+        segments = journal.segments()
+        totals = journal.totals()
+        start = totals.status.start
+        return JournalInfo(
+            writer=journal.writer,
+            path=journal.path,
+            bytes=journal.bytes,
+            records=sum(s.records for s in segments),
+            first_seq=segments[0].first_seq if segments else None,
+            last_seq=segments[-1].last_seq if segments else None,
+            first_time=segments[0].first_time if segments else None,
+            last_time=segments[-1].last_time if segments else None,
+            finished=totals.by_tag.get(3, 0) > 0,
+            has_footer=journal.footer() is not None,
+            chunks=sum(s.sealed for s in segments),
+            tails=journal.tails,
+            rank=start.rank if start else None,
+        )
+
+    @property
+    def bytes(self) -> int:
+        """Size of the run's journal files."""
+        return sum(j.bytes for j in self._open)
+
+    @property
+    def files(self) -> tuple[tuple[str, int], ...]:
+        """Every file of the run, as (path within its folder, bytes)."""
+        if not self.path.is_dir():
+            return tuple(f for j in self._open for f in j.files)
+        found = [p for p in sorted(self.path.rglob("*")) if p.is_file()]
+        return tuple((str(p.relative_to(self.path)), p.stat().st_size) for p in found)
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything that cannot be read. Reads every page of the run, once."""
+        if not self._checked:
+            self._checked = True
+            found: list[Damage] = []
+            for journal in self._open:
+                found += journal.damage()
+                found += [d for d in journal.check_pages() if isinstance(d, Damage)]
+            totals = Totals()
+            for journal in self._open:
+                for segment in journal.segments():
+                    totals.add(segment, journal.writer, found.append)
+            self._found = list(dict.fromkeys([*found, *self._found]))
+        return tuple(self._found)
+
+    @property
+    def loss(self) -> tuple[Entry, ...]:
+        """Losses that the journals state themselves: a full disk, or what repair found."""
+        return tuple(self._all().losses)
+
+    # ------------------------------------------------------------ contents
+
+    def history(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        where: Where | Mapping[str, Any] | None = None,
+        samples: int | None = None,
+        late: Late = "merge",
+    ) -> History:
+        """Rows of metrics by step.
+
+        Args:
+            keys: names of metrics; None for all. Rows with none of them are left out, and so are
+                `_timestamp` and `_runtime` unless named.
+            where: which records, by step, seq and time.
+            samples: at most so many rows, evenly spread, the same ones each time.
+            late: what becomes of values logged for a step already behind: "merge" into that step's
+                row, "drop" them, or "only" them.
+
+        Raises:
+            UnknownMetric: no row has a metric of that name.
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        """
+        totals = self._all()
+        source = Source(
+            tuple((j.writer, self._segments_of(j)) for j in self._open),
+            totals.metrics,
+            totals.status.started[0] if totals.status.started else None,
+            self._report,
+        )
+        return History(source, keys, coerce_where(where), samples, late)
+
+    def records(
+        self, types: Iterable[str] | None = None, *, since: int | None = None
+    ) -> Iterator[Entry]:
+        """Typed records in the run's order (time, writer, seq).
+
+        Args:
+            types: names such as "log" or "config"; None for all.
+            since: only records whose sequence number is greater.
+
+        Raises:
+            ArgumentValueError: there is no such type.
+        """
+        tags = None if types is None else tags_of(types)
+        streams = [self._journal_records(j, tags, since or 0) for j in self._open]
+        return heapq.merge(*streams, key=lambda e: e.order)
+
+    def _journal_records(
+        self, journal: Any, tags: frozenset[int] | None, since: int
+    ) -> Iterator[Entry]:
+        for segment in self._segments_of(journal):
+            if segment.last_seq > since:
+                for entry in entries(segment, journal.writer, self._report, tags):
+                    if entry.seq > since:
+                        yield entry
+
+    def blob(self, digest: str) -> bytes:
+        """Bytes of a media blob.
+
+        Args:
+            digest: SHA-256 of the bytes, 64 hex digits.
+
+        Raises:
+            NotFound: the run has no such blob, or it is damaged.
+        """
+        for journal in self._open:
+            data = journal.blob(digest)
+            if data is not None:
+                return data
+            for segment in journal.segments():
+                if not segment.sealed:
+                    for entry in entries(segment, journal.writer, self._report, tags_of("blob")):
+                        if entry.record.digest == digest and entry.record.data is not None:
+                            return bytes(entry.record.data)
+        raise NotFound(f"{self.path} has no sound blob with digest {digest}")
+
+    def at(
+        self, *, step: int | None = None, seq: int | None = None, time: int | None = None
+    ) -> RunView:
+        """The same run as of then: the fold of a prefix of its records.
+
+        Args:
+            step: up to the last record before a greater step was logged.
+            seq: up to this sequence number, in every journal.
+            time: up to this time, inclusive; µs since the Unix epoch.
+
+        Raises:
+            ArgumentTypeError: not exactly one of the three is given.
+        """
+        if sum(v is not None for v in (step, seq, time)) != 1:
+            raise ArgumentTypeError("at() takes exactly one of step, seq and time")
+        limits = {j.writer: self._limit(j, step, seq, time) for j in self._open}
+        return RunView(self.path, strict=self._strict, limits=limits)
+
+    def _limit(self, journal: Any, step: int | None, seq: int | None, time: int | None) -> int:
+        if seq is not None:
+            return seq
+        last = 0
+        for entry in self._journal_records(journal, None, 0):
+            if time is not None and entry.time > time:
+                break
+            record = entry.record
+            if step is not None and isinstance(record, Log) and not record.late and record.step > step:
+                break
+            last = entry.seq
+        return last
+
+    def usage(self) -> Usage:
+        """Where the run's bytes are: by record type, by metric, by file."""
+        by_type: dict[str, int] = {}
+        by_metric: dict[str, int] = {}
+        by_file: dict[str, int] = {}
+        total = 0
+        for journal in self._open:
+            total += journal.bytes
+            by_file |= dict(journal.files)
+            for segment in journal.segments():
+                _weigh(segment, by_type, by_metric)
+            for size in journal.blob_sizes():
+                by_type["blob"] = by_type.get("blob", 0) + size
+        by_type["overhead"] = max(0, total - sum(by_type.values()))
+        return Usage(total, _largest(by_type), _largest(by_metric), by_file)
+
+    def follow(
+        self, *, poll: float = 0.2, stop: Callable[[], bool] | None = None
+    ) -> Iterator[Entry]:
+        """Records as they are written, from the first on; ends with the run.
+
+        Args:
+            poll: seconds between looks at the files.
+            stop: asked between looks; True ends.
+        """
+        seen: dict[str, int] = {}
+        view = self
+        while True:
+            fresh: list[Entry] = []
+            for journal in view._open:
+                done = seen.get(journal.writer, 0)
+                for entry in view._journal_records(journal, None, done):
+                    fresh.append(entry)
+                    seen[journal.writer] = max(seen.get(journal.writer, 0), entry.seq)
+            yield from sorted(fresh, key=lambda e: e.order)
+            if (stop is not None and stop()) or (not fresh and view.status.state != "running"):
+                return
+            if not fresh:
+                clock.sleep(poll)
+            if view is not self:
+                view.close()
+            view = RunView(self.path)
+
+    # ------------------------------------------------------------ below
+
+    def _report(self, damage: Damage) -> None:
+        if damage not in self._found:
+            self._found.append(damage)
+
+    def _segments_of(self, journal: Any) -> list[Segment]:
+        if self._limits is None:
+            return journal.segments()  # type: ignore[no-any-return]
+        if journal.writer not in self._segments:
+            limit = self._limits[journal.writer]
+            self._segments[journal.writer] = [
+                cut for s in journal.segments() if (cut := until(s, limit, self._report)) is not None
+            ]
+        return self._segments[journal.writer]
+
+    def _all(self) -> Totals:
+        if self._totals is None:
+            totals = Totals()
+            for journal in self._open:
+                if self._limits is None:
+                    totals.merge(journal.totals())
+                else:
+                    for segment in self._segments_of(journal):
+                        totals.add(segment, journal.writer, self._report)
+            self._totals = totals
+        return self._totals
+
+
+def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Segment | None:
+    """The part of a segment up to a sequence number, inclusive."""
+    from runlog.chunk import cut
+
+    return segment if segment.last_seq <= limit else cut(segment, limit, report)
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended but was not yet waited for (Linux; elsewhere no)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[str, int]) -> None:
+    for group in segment.groups:
+        if not group.sizes:
+            continue
+        by_type["log"] = by_type.get("log", 0) + sum(group.sizes)
+        for path, size in zip(group.paths, group.sizes[3:], strict=True):
+            name = metric_name(path)
+            by_metric[name] = by_metric.get(name, 0) + size
+    if not segment.sealed:
+        size = sum(g.rows * _tail_row(g.types) for g in segment.groups)
+        by_type["log"] = by_type.get("log", 0) + size
+    try:
+        others = segment.load_others()
+    except PageLost:
+        return
+    for raw in others:
+        name = BY_TAG[raw.tag].name if raw.tag in BY_TAG else f"unknown-{raw.tag}"
+        if raw.tag != TAG_LOG:
+            by_type[name] = by_type.get(name, 0) + len(raw.payload)
+
+
+def _tail_row(types: str) -> int:
+    """Bytes of an unsealed row, values of variable size aside."""
+    from runlog.stream import Schema
+
+    return Schema(1, (("",),) * len(types), types.replace("s", "v").replace("n", "v"), b"").size
+
+
+def _largest(sizes: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def open_run(path: str | os.PathLike[str], *, strict: bool = False) -> RunView:
+    """Open a run to read it; `runlog.open`.
+
+    Args:
+        path: a run's folder, or one `.rlog` or `.rtail` file.
+        strict: raise on damage, instead of reporting it in `damage`.
+
+    Raises:
+        NotFound: nothing is there.
+        FormatError: it is no run.
+        DamageError: there is damage, and `strict` is set.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentTypeError(f"a path is needed, not {type(path).__name__}")
+    return RunView(Path(path), strict=strict)

@@ -1,0 +1,19 @@
+"""What every test has: a root of its own for runs, and an environment without anyone's settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("RUNLOG_", "WANDB_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("RUNLOG_DIR", str(tmp_path / "runs"))

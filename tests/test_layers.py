@@ -1,0 +1,128 @@
+"""Which module may import which: arrows point one way, so each layer can be read on its own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The map of the project: a module may import those on lines above its own, never beside or below.
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("damage",),
+    ("errors",),
+    ("declare",),
+    ("records",),
+    ("framing", "codec", "fold"),
+    ("jsonable",),
+    ("columns",),
+    ("segment",),
+    ("stream",),
+    ("chunk",),
+    ("frames",),
+    ("stats",),
+    ("journal",),
+    ("units",),
+    ("plan",),
+    ("history",),
+    ("view",),
+    ("catalog", "export", "run"),
+    ("testing",),
+)
+LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
+
+# Tighter than their level.
+ONLY = {
+    "records": {"declare"},  # declarations, nothing else
+    "fold": {"declare", "errors", "records"},  # no clock, no files, no bytes
+}
+
+LIBRARY = sorted(
+    path
+    for path in (ROOT / "runlog").rglob("*.py")
+    if path.parent != ROOT / "runlog" or path.name != "__init__.py"
+)
+COMMANDS = sorted((ROOT / "cli").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def part_of(path: Path) -> str:
+    """`runlog/journal/writer.py` is part of `journal`, `runlog/view.py` is `view`."""
+    return path.relative_to(ROOT / "runlog").parts[0].removesuffix(".py")
+
+
+def imported(source: str) -> set[str]:
+    """Full names of what a module imports when it runs, functions included."""
+    found: set[str] = set()
+    for node in nodes_that_run(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{'.' * node.level}{node.module or ''}.{a.name}" for a in node.names}
+    return found
+
+
+def nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`, which only type checkers read."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        yield from nodes_that_run(child)
+
+
+def wrong_imports(part: str, source: str) -> list[str]:
+    """Imports of a part of the library that go beside or below its own level."""
+    allowed = {name for name in LEVEL if LEVEL[name] < LEVEL[part]}
+    allowed = ONLY.get(part, allowed) | {part}
+    return sorted(
+        name
+        for name in imported(source)
+        if name.split(".")[0] in ("runlog_cli", "")
+        or (name.split(".")[0] == "runlog" and f"{name}.".split(".")[1] not in allowed)
+    )
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_a_module_imports_only_what_lies_above_it(path: Path) -> None:
+    part = part_of(path)
+    assert part in LEVEL, f"{part} is new: give it a line in LEVELS"
+    assert wrong_imports(part, path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=name_of)
+def test_the_command_line_uses_public_names_only(path: Path) -> None:
+    for name in imported(path.read_text()):
+        parts = name.split(".")
+        assert parts[0] != "", f"{name}: a relative import; write the full name"
+        assert parts[0] != "runlog" or not any(p.startswith("_") for p in parts), name
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("codec", "from runlog.journal.writer import Writer"),
+        ("codec", "def late():\n    import runlog.view"),
+        ("framing", "from runlog import codec"),
+        ("fold", "from runlog.framing import VERSION"),
+        ("view", "import runlog"),
+        ("view", "from runlog_cli import app"),
+        ("journal", "from .writer import Writer"),
+    ],
+)
+def test_an_import_that_goes_down_is_seen(part: str, source: str) -> None:
+    assert wrong_imports(part, source)
+
+
+def test_an_import_for_the_type_checker_alone_is_allowed() -> None:
+    source = "if TYPE_CHECKING:\n    from runlog.view import RunView\n"
+    assert wrong_imports("codec", source) == []
