@@ -105,10 +105,18 @@ def kept(results: Results) -> str:
     for name, found in results["kill"].items():
         lost = found["lost"]
         span = f"{lost[0]:,}" if lost[0] == lost[-1] else f"{lost[0]:,} to {lost[-1]:,}"
-        came_back = results["peers"]["W1"][name]["kept"]
+        came_back = _came_back(results, name)
         time = results["import_ms"].get(name)
         rows.append((TITLES[name], str(found["trials"]), span, came_back, number(time, 0)))
     return table(("", "kills", "rows lost", "values read back", "import ms"), rows)
+
+
+def _came_back(results: Results, name: str) -> str:
+    """How the values were that could be read, finished or killed: "exact", "float32" or "wrong"."""
+    found = results["peers"]["W1"][name]
+    seen = {found["kept"], *results["kill"][name]["kept"]} - {"none"}
+    missing = results["plan"]["w1"][1] - found["rows_read"]
+    return ", ".join(sorted(seen)) + (f", {missing:,.0f} rows missing" if missing else "")
 
 
 def sizes(results: Results) -> str:

@@ -28,6 +28,7 @@ from runlog.run import Run, Settings, active, current, finish, init, log
 from runlog.version import __version__
 
 if TYPE_CHECKING:
+    from runlog import export, journal, records
     from runlog.catalog import Catalog, RunSummary, runs
     from runlog.history import History
     from runlog.jsonable import from_json, to_json
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from runlog.stats import Metric
     from runlog.units import Where
     from runlog.view import JournalInfo, RunView, Status, Usage
-    from runlog.view import open_run as open  # noqa: A004 - the API's name
-    from runlog import export, journal, records
+    from runlog.view import open_run as open
 
 # Names for reading, imported when first used: a training job needs none of them.
 _LATER = {

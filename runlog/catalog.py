@@ -88,7 +88,7 @@ def run_folders(root: str | os.PathLike[str]) -> Iterator[str]:
     stack = [os.fspath(root)]
     while stack:
         folder = stack.pop()
-        below = []
+        below: list[str] = []
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -125,6 +125,6 @@ def summarise(folder: Path) -> RunSummary:
             steps=status.steps,
             config=view.config,
             summary=view.summary,
-            bytes=view.bytes,
+            bytes=view.size,
             path=folder,
         )

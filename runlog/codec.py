@@ -72,10 +72,13 @@ def _extend(value: Any) -> Any:
         return msgpack.ExtType(EXT_BIGINT, value.to_bytes(size, "big", signed=True))
     code = scalar_code(value)
     if code is not None and code in SCALAR_CODES:
-        return msgpack.ExtType(EXT_SCALAR, code.encode() + value.astype("<" + value.dtype.str[1:]).tobytes())
+        return msgpack.ExtType(
+            EXT_SCALAR, code.encode() + value.astype("<" + value.dtype.str[1:]).tobytes()
+        )
     if type(value).__module__ == "numpy" and type(plain := value.item()) in _PLAIN:
         return plain
-    for base in (float, str, bytes, list, dict):
+    bases: tuple[type[Any], ...] = (float, str, bytes, list, dict)
+    for base in bases:
         if isinstance(value, base):
             return base(value)
     if isinstance(value, Mapping):

@@ -94,6 +94,10 @@ class Text:
         return out
 
 
+ColumnData = Array | Text | list[Any]
+"""A decoded column: numbers, strings, or anything."""
+
+
 class PageError(ValueError):
     """A page's bytes do not decode to its column; readers turn it into damage."""
 
@@ -117,7 +121,7 @@ def _decompressor() -> zstandard.ZstdDecompressor:
 
 
 def compress(raw: list[bytes]) -> list[bytes]:
-    """zstd frames of several byte strings, in one call that lets other threads run."""
+    """Zstd frames of several byte strings, in one call that lets other threads run."""
     if len(raw) == 1:
         return [_compressor().compress(raw[0])]
     many = getattr(_compressor(), "multi_compress_to_buffer", None)
@@ -215,7 +219,9 @@ def _encode(block: Array) -> list[Page]:
     for encoding in (Encoding.PLAIN, Encoding.SHUFFLE, Encoding.DELTA):
         picked = np.flatnonzero(choice == encoding)
         if len(picked):
-            for index, row in zip(picked.tolist(), _transform(block[picked], encoding), strict=True):
+            for index, row in zip(
+                picked.tolist(), _transform(block[picked], encoding), strict=True
+            ):
                 raw[index] = row
     return pages(raw, choice.tolist())
 

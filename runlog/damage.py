@@ -65,4 +65,3 @@ class Damage:
             )
             lost = f"; lost: {what} {span}"
         return f"{where}: {self.detail or self.reason}{lost}"
-

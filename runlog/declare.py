@@ -117,12 +117,19 @@ def _items(cls: type) -> tuple[Item, ...]:
     for f in dataclasses.fields(cls):
         required = f.default is _MISSING and f.default_factory is _MISSING
         default = None if required else f.default
-        if f.default_factory is not _MISSING:
-            default = f.default_factory()
+        if not required and f.default is _MISSING:
+            default = f.default_factory()  # type: ignore[operator] # found not to be MISSING
         if required and out and not out[-1].required:
             raise ValueError(f"{cls.__name__}.{f.name}: a required item follows an optional one")
         out.append(
-            Item(f.name, _kind(hints[f.name]), f.metadata["doc"], f.metadata["unit"], default, required)
+            Item(
+                f.name,
+                _kind(hints[f.name]),
+                f.metadata["doc"],
+                f.metadata["unit"],
+                default,
+                required,
+            )
         )
     return tuple(out)
 

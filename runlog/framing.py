@@ -78,7 +78,9 @@ def parse_file_header(data: bytes) -> FileHeader | None:
     if len(data) < FILE_HEADER_SIZE:
         return None
     fields = _FILE_HEADER.unpack_from(data)
-    magic, version, kind, _size, incompatible, compatible, salt, first, created, writer, crc = fields
+    magic, version, kind, _size, incompatible, compatible, salt, first, created, writer, crc = (
+        fields
+    )
     if magic != FILE_MAGIC or crc != crc32(data[: FILE_HEADER_SIZE - 4]):
         return None
     name = writer.rstrip(b"\0").decode("ascii", "replace")

@@ -193,9 +193,7 @@ class History:
             return None
         if self._samples == 1:
             return frozenset({total - 1})
-        return frozenset(
-            round(i * (total - 1) / (self._samples - 1)) for i in range(self._samples)
-        )
+        return frozenset(round(i * (total - 1) / (self._samples - 1)) for i in range(self._samples))
 
     def __len__(self) -> int:
         """Number of rows, `samples` aside; reads steps, not metrics."""
@@ -207,7 +205,7 @@ class History:
         return total
 
     def _build(self, unit: Unit, columns: Sequence[plan.Column]) -> plan.Batch:
-        return _plan().build(
+        built: plan.Batch = _plan().build(
             unit,
             columns,
             self._own,
@@ -217,13 +215,15 @@ class History:
             self._source.started,
             self._source.report,
         )
+        return built
 
     def _merged(self) -> Iterator[plan.Batch]:
         columns = self._columns()
         streams = [self._stream(writer, segs, columns) for writer, segs in self._source.journals]
         if len(streams) == 1:
             return streams[0]
-        return _plan().merge(streams)
+        merged: Iterator[plan.Batch] = _plan().merge(streams)
+        return merged
 
     def _stream(
         self, writer: str, segments: list[Segment], columns: Sequence[plan.Column]
@@ -262,7 +262,8 @@ class History:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        return self.to_arrow().to_pandas()
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
         """All rows as a polars DataFrame.

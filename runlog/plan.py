@@ -91,7 +91,7 @@ def _common(codes: set[str], metric: Metric) -> str | None:
     if floats == codes:
         return "d" if "d" in codes else "f"
     if not floats:
-        if -(2**63) <= low and high < 2**63:
+        if low >= -(2**63) and high < 2**63:
             return "q"
         return "Q" if low >= 0 else None
     # The range is over all values, so it can only refuse too much, never too little.
@@ -224,9 +224,7 @@ def _rows(parts: list[_Part]) -> tuple[Array, Array, Array, Array]:
     start = 0
     for index, part in enumerate(parts):
         end = start + len(part.seq)
-        parts[index] = _Part(
-            part.group, part.seq, part.time, part.step, part.pick, rows[start:end]
-        )
+        parts[index] = _Part(part.group, part.seq, part.time, part.step, part.pick, rows[start:end])
         start = end
     ends = np.ones(len(step), np.bool_)
     ends[:-1] = begins[1:]
@@ -377,7 +375,9 @@ def _build_slowly(
         arrays.append(made)
         if col.typed:
             names = [None if v is None else KINDS[type_code(v)] for v in values]
-            index = pa.array([None if n is None else _KIND_NAMES.index(n) for n in names], pa.int8())
+            index = pa.array(
+                [None if n is None else _KIND_NAMES.index(n) for n in names], pa.int8()
+            )
             arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
     arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
     return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))

@@ -21,9 +21,7 @@ from runlog.paths import Path, assign, nest
 from runlog.records import Entry, Log
 
 if TYPE_CHECKING:
-    from runlog.columns import Array, Text
-
-    ColumnData = Array | Text | list[Any]
+    from runlog.columns import Array, ColumnData
 
 SEQ: Final = -3
 TIME: Final = -2
@@ -48,7 +46,7 @@ def flag_commit(flags: int) -> bool | None:
     return {0: None, 2: True, 4: False}.get(flags & _COMMIT_MASK)
 
 
-class PageLost(Exception):  # noqa: N818 - a signal between reader layers, not an error for users
+class PageLost(Exception):
     """A column of a row group could not be read."""
 
     def __init__(self, damage: Damage) -> None:
@@ -115,7 +113,7 @@ class RowGroup:
 
     def ints(self, column: int) -> Array:
         """Sequence numbers, times or steps."""
-        return self.load(column)  # type: ignore[return-value]
+        return self.load(column)  # type: ignore[return-value] # these are never text
 
     def values(self, column: int) -> list[Any]:
         """A column as the exact Python values that were logged."""
@@ -124,7 +122,7 @@ class RowGroup:
             return [None] * self.rows
         data = self.load(column)
         if code in codec.SCALAR_CODES:
-            return list(data)
+            return list(data)  # type: ignore[arg-type] # numbers are never text
         return data if isinstance(data, list) else data.tolist()
 
 

@@ -17,8 +17,8 @@ from runlog.declare import BY_CLASS
 from runlog.fold import config, status, summary
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put
 from runlog.framing import TAG_LOG
-from runlog.records import Entry, Finish, Log, Loss, RunStart
 from runlog.paths import Path, flatten, metric_name
+from runlog.records import Entry, Finish, Log, Loss, RunStart
 from runlog.segment import ColumnStats, RowGroup, Segment, entries
 
 KINDS: Mapping[str, str] = {
@@ -169,8 +169,19 @@ class Totals:
             for path, value in flatten(entry.record.data).items():
                 kind = KINDS.get(_code(value), "mixed")
                 made = Metric(
-                    metric_name(path), path, (kind,), 1, 0, None, None, None,
-                    entry.record.step, entry.record.step, value, entry.order, entry.order,
+                    metric_name(path),
+                    path,
+                    (kind,),
+                    1,
+                    0,
+                    None,
+                    None,
+                    None,
+                    entry.record.step,
+                    entry.record.step,
+                    value,
+                    entry.order,
+                    entry.order,
                 )
                 known = self.metrics.get(path)
                 self.metrics[path] = made if known is None else _join(known, made)
@@ -241,7 +252,9 @@ def from_footer(head: Mapping[str, Any], writer: str) -> Totals:
     """
     try:
         start, finish = head["start"], head["finish"]
-        losses = [codec.decode(_LOSS, seq, time, writer, payload) for seq, time, payload in head["losses"]]
+        losses = [
+            codec.decode(_LOSS, seq, time, writer, payload) for seq, time, payload in head["losses"]
+        ]
         started = _entry_in(_START, start, writer)
         finished = _entry_in(_FINISH, finish, writer)
         child = bool(head["child"])
@@ -280,7 +293,9 @@ def _order_out(order: Order) -> list[int]:
 def _cells_out(cells: Cells) -> list[list[Any]]:
     return [
         [list(path), *_order_out(c.order), c.rank, *([] if c.value is REMOVED else [c.value])]
-        for path, c in sorted(cells.items(), key=lambda item: (item[1].order, item[1].rank, item[0]))
+        for path, c in sorted(
+            cells.items(), key=lambda item: (item[1].order, item[1].rank, item[0])
+        )
     ]
 
 

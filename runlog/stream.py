@@ -50,7 +50,18 @@ class Schema:
         reminded: sequence number at which the schema was last written to the open tail.
     """
 
-    __slots__ = ("fixed", "id", "lead", "pack", "paths", "prefix", "reminded", "size", "tails", "types")
+    __slots__ = (
+        "fixed",
+        "id",
+        "lead",
+        "pack",
+        "paths",
+        "prefix",
+        "reminded",
+        "size",
+        "tails",
+        "types",
+    )
 
     def __init__(self, number: int, paths: tuple[Path, ...], types: str, salt: bytes) -> None:
         self.id = number
@@ -73,7 +84,14 @@ class Schema:
         return codec.pack([self.id, keys, self.types])
 
     def frame(
-        self, salt: bytes, seq: int, time: int, step: int, flags: int, values: list[Any], loose: bytes
+        self,
+        salt: bytes,
+        seq: int,
+        time: int,
+        step: int,
+        flags: int,
+        values: list[Any],
+        loose: bytes,
     ) -> bytes:
         """A row's frame.
 
@@ -164,7 +182,9 @@ class FrameRun:
 
     def time(self, index: int = 0) -> int:
         """Time of one frame, µs."""
-        return int.from_bytes(self.data[index * self.size + 24 : index * self.size + 32], "big", signed=True)
+        return int.from_bytes(
+            self.data[index * self.size + 24 : index * self.size + 32], "big", signed=True
+        )
 
 
 Item = framing.FileHeader | FrameRun | Damage
@@ -304,7 +324,12 @@ class TailDecoder:
                 if again == run.count:
                     return
                 run = FrameRun(
-                    run.offset + size, run.size, run.count - again, run.tag, expected, run.data[size:]
+                    run.offset + size,
+                    run.size,
+                    run.count - again,
+                    run.tag,
+                    expected,
+                    run.data[size:],
                 )
             self.last_seq = run.seq + run.count - 1
         yield run
@@ -382,7 +407,9 @@ def _equal_rows(data: bytes, pos: int, size: int, limit: int) -> int:
         body = size - 4
         sums = [crc32(data[i : i + body]) for i in range(at, at + good * size, size)]
         if sums != stored:
-            return count + next(i for i, (a, b) in enumerate(zip(sums, stored, strict=True)) if a != b)
+            return count + next(
+                i for i, (a, b) in enumerate(zip(sums, stored, strict=True)) if a != b
+            )
         count += good
         if good < block:
             break

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.framing import TAG_LOG
-from runlog.records import Log
 from runlog.paths import Path, flatten, nest
+from runlog.records import Log
 from runlog.segment import RowGroup, Segment, entries
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class Where:
             if not (isinstance(pair, tuple) and len(pair) == 2):
                 raise ArgumentTypeError(f"where.{name} must be a pair (from, to), not {pair!r}")
             if not all(v is None or isinstance(v, int) for v in pair):
-                raise ArgumentTypeError(f"where.{name} must hold whole numbers or None, not {pair!r}")
+                raise ArgumentTypeError(
+                    f"where.{name} must hold whole numbers or None, not {pair!r}"
+                )
 
     @property
     def everything(self) -> bool:
@@ -67,7 +69,7 @@ def coerce_where(where: Where | Mapping[str, Any] | None) -> Where:
         raise ArgumentTypeError(f"where must be runlog.Where or a mapping, not {where!r}")
     unknown = set(where) - {"step", "seq", "time"}
     if unknown:
-        raise ArgumentValueError(f"where has no {sorted(unknown)[0]!r}; it has step, seq and time")
+        raise ArgumentValueError(f"where has no {min(unknown)!r}; it has step, seq and time")
     return Where(**{key: tuple(pair) for key, pair in where.items()})
 
 
@@ -219,7 +221,9 @@ def python_rows(
     return list(rows.values())
 
 
-def _merge(rows: dict[int, Row], step: int, time: int, seq: int, leaves: Mapping[Path, Any]) -> None:
+def _merge(
+    rows: dict[int, Row], step: int, time: int, seq: int, leaves: Mapping[Path, Any]
+) -> None:
     row = rows.get(step)
     if row is None:
         rows[step] = Row(step, time, time, seq, dict(leaves))

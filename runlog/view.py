@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from runlog.damage import Damage
 from runlog.declare import BY_TAG
@@ -23,8 +23,8 @@ from runlog.errors import ArgumentTypeError, DamageError, NotFound
 from runlog.fold import config, summary
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
-from runlog.records import Entry, Log, RunStart
 from runlog.paths import metric_name
+from runlog.records import Entry, Log, RunStart
 from runlog.segment import PageLost, Segment, entries, tags_of
 from runlog.stats import Metric, Totals
 from runlog.units import Late, Where, coerce_where
@@ -112,7 +112,9 @@ class Usage:
 class RunView:
     """A run, read-only. Made by `runlog.open`."""
 
-    def __init__(self, path: Path, *, strict: bool = False, limits: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, strict: bool = False, limits: dict[str, int] | None = None
+    ) -> None:
         from runlog.journal import open_journals
 
         self.path = path
@@ -131,7 +133,7 @@ class RunView:
         for journal in self._open:
             journal.close()
 
-    def __enter__(self) -> RunView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -207,8 +209,10 @@ class RunView:
         word: State
         if totals.records == 0:
             word = "empty"
-        elif state.finish is not None and state.finished is not None and (
-            state.last_start is None or state.finished > state.last_start
+        elif (
+            state.finish is not None
+            and state.finished is not None
+            and (state.last_start is None or state.finished > state.last_start)
         ):
             code = state.finish.exit_code
             word = "failed" if code else "finished"
@@ -241,7 +245,7 @@ class RunView:
         return JournalInfo(
             writer=journal.writer,
             path=journal.path,
-            bytes=journal.bytes,
+            bytes=journal.size,
             records=sum(s.records for s in segments),
             first_seq=segments[0].first_seq if segments else None,
             last_seq=segments[-1].last_seq if segments else None,
@@ -255,9 +259,9 @@ class RunView:
         )
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Size of the run's journal files."""
-        return sum(j.bytes for j in self._open)
+        return sum(j.size for j in self._open)
 
     @property
     def files(self) -> tuple[tuple[str, int], ...]:
@@ -392,7 +396,12 @@ class RunView:
             if time is not None and entry.time > time:
                 break
             record = entry.record
-            if step is not None and isinstance(record, Log) and not record.late and record.step > step:
+            if (
+                step is not None
+                and isinstance(record, Log)
+                and not record.late
+                and record.step > step
+            ):
                 break
             last = entry.seq
         return last
@@ -404,7 +413,7 @@ class RunView:
         by_file: dict[str, int] = {}
         total = 0
         for journal in self._open:
-            total += journal.bytes
+            total += journal.size
             by_file |= dict(journal.files)
             for segment in journal.segments():
                 _weigh(segment, by_type, by_metric)
@@ -452,7 +461,9 @@ class RunView:
         if journal.writer not in self._segments:
             limit = self._limits[journal.writer]
             self._segments[journal.writer] = [
-                cut for s in journal.segments() if (cut := until(s, limit, self._report)) is not None
+                cut
+                for s in journal.segments()
+                if (cut := until(s, limit, self._report)) is not None
             ]
         return self._segments[journal.writer]
 

@@ -92,7 +92,9 @@ def test_long_times_are_the_times_of_the_rows(noisy: runlog.RunView, tmp_path: P
     export.write(noisy, tmp_path / "long.parquet", layout="long", keys=["loss"])
     times = pq.read_table(tmp_path / "long.parquet")["time"]
     assert times.type == pa.timestamp("us", tz="UTC")
-    micros = [round(row["_timestamp"] * 1e6) for row in noisy.history(["loss"]).rows()]
+    micros = [
+        round(row["_timestamp"] * 1e6) for row in noisy.history(["loss", "_timestamp"]).rows()
+    ]
     assert times.cast(pa.int64()).to_pylist() == micros
 
 
@@ -122,8 +124,8 @@ def test_every_run_has_the_same_long_columns(tmp_path: Path) -> None:
         with runlog.init(project="many", settings={"quiet": True}) as run:
             run.log({"x": value})
         export.write(runlog.open(run.dir), tmp_path / f"{name}.parquet", layout="long")
-    found = duckdb.sql(f"select count(*), count(value) from '{tmp_path}/*.parquet'").fetchall()
-    assert found == [(2, 1)]
+    query = f"select count(*), count(value) from '{tmp_path}/*.parquet'"
+    assert duckdb.execute(query).fetchall() == [(2, 1)]
 
 
 def test_the_file_says_what_it_was_made_from(noisy: runlog.RunView, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The map of the project: a module may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("damage",),
+    ("damage", "paths", "version"),
     ("errors",),
     ("declare",),
     ("records",),
@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("columns",),
     ("segment",),
     ("stream",),
-    ("chunk",),
+    ("chunk", "tailrows"),
     ("frames",),
     ("stats",),
     ("journal",),
@@ -40,7 +40,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 # Tighter than their level.
 ONLY = {
     "records": {"declare"},  # declarations, nothing else
-    "fold": {"declare", "errors", "records"},  # no clock, no files, no bytes
+    "fold": {"declare", "errors", "paths", "records"},  # no clock, no files, no bytes
 }
 
 LIBRARY = sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+RUNLOG = Path(sys.executable).with_name("runlog")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -29,6 +31,37 @@ def shape(text: str) -> list[str]:
     """The words of each line: what stays the same from one run of a program to the next."""
     lines = (re.findall(r"[A-Za-z_]{3,}", line) for line in text.splitlines())
     return [" ".join(words) for words in lines if words]
+
+
+def labels(text: str, run_id: str) -> list[str]:
+    """The first word of each line, numbers and file names with numbers aside."""
+    words = (line.replace(run_id, "ID").split()[:1] for line in text.splitlines())
+    return [word[0] for word in words if word and not re.search(r"[0-9]", word[0])]
+
+
+def test_the_demo_prints_what_the_first_screen_shows(tmp_path: Path) -> None:
+    shown = between("demo")
+    shown_id = re.findall(r"digits/(\w{8})", shown)[0]
+    script = [sys.executable, str(ROOT / "examples" / "digits.py")]
+    trained = subprocess.run(script, cwd=tmp_path, capture_output=True, check=True, text=True)
+    run_id = Path(trained.stdout.strip()).name
+    (tmp_path / "exports").mkdir()
+
+    printed = ""
+    for line in re.findall(r"^\$ runlog (.*)$", shown, re.MULTILINE):
+        command = [str(RUNLOG), *line.replace(shown_id, run_id).split()]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            check=True,
+            env={**os.environ, "COLUMNS": "100", "RUNLOG_DIR": "runs"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        printed += f"$ {line}\n{done.stdout}"
+    expected = shown[shown.index("$ runlog") : shown.index("The run (one file)")]
+    assert labels(printed, run_id) == labels(expected, shown_id)
 
 
 def test_the_snippets_run_in_order(tmp_path: Path) -> None:
@@ -50,7 +83,7 @@ def test_the_make_target_exists(target: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"`runlog ([a-z]+)", README))))
 def test_the_verb_exists(verb: str) -> None:
-    command = [str(Path(sys.executable).with_name("runlog")), verb, "--help"]
+    command = [str(RUNLOG), verb, "--help"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +15,7 @@ from runlog.errors import ArgumentValueError
 from runlog.export import parquet, target, text
 from runlog.export.layouts import LAYOUTS, LONG, long_batches, long_objects
 from runlog.framing import VERSION
+from runlog.version import __version__
 from runlog.view import RunView
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _facts(source: RunView | History, layout: str) -> dict[str, str]:
     facts = {
         "runlog.format_version": str(VERSION),
         "runlog.layout": layout,
-        "runlog.exporter": f"runlog-journal {version('runlog-journal')}",
+        "runlog.exporter": f"runlog-journal {__version__}",
     }
     if isinstance(source, RunView):
         facts |= {"runlog.run_id": source.id or "", "runlog.project": source.project or ""}

@@ -106,7 +106,9 @@ def merge(a: State, b: State) -> State:
         if key not in names or found.order > names[key].order:
             names[key] = found
     first = min((s for s in (a, b) if s.started), key=lambda s: s.started or (0, "", 0), default=a)
-    ended = max((s for s in (a, b) if s.finished), key=lambda s: s.finished or (0, "", 0), default=a)
+    ended = max(
+        (s for s in (a, b) if s.finished), key=lambda s: s.finished or (0, "", 0), default=a
+    )
     return State(
         start=first.start,
         started=first.started,

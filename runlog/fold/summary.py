@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put, tree
-from runlog.records import Entry, Log, Summary
 from runlog.paths import Path, flatten
+from runlog.records import Entry, Log, Summary
 
 EMPTY: Cells = {}
 

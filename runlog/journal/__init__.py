@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runlog.journal.checking import Report, verify
     from runlog.journal.reader import Journal, open_journals
     from runlog.journal.repair import Recovered, recover
-    from runlog.journal.verify import Report, verify
 
 __all__ = ["Journal", "Recovered", "Report", "open_journals", "recover", "verify"]
 
 _HOME = {
     "Journal": "reader",
     "Recovered": "repair",
-    "Report": "verify",
+    "Report": "checking",
     "open_journals": "reader",
     "recover": "repair",
-    "verify": "verify",
+    "verify": "checking",
 }
 
 
@@ -30,5 +30,5 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     found = getattr(importlib.import_module(f"runlog.journal.{_HOME[name]}"), name)
-    globals()[name] = found  # also undoes that importing `verify` binds the submodule's name
+    globals()[name] = found
     return found

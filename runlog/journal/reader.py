@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from runlog import chunk, codec, frames, framing, stream
+from runlog import chunk, codec, frames, framing, stream, tailrows
 from runlog.damage import Damage, DamageKind
 from runlog.declare import BY_CLASS
 from runlog.errors import FormatError, NotFound
@@ -138,7 +139,7 @@ class Journal:
     # ------------------------------------------------------------ facts
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Size of all its files."""
         return sum(s.size for s in (self._sealed, *self._tails) if s is not None)
 
@@ -208,7 +209,15 @@ class Journal:
                 seq = frame.header.first_seq
                 detail = "a blob's bytes do not match their checksum"
                 yield Damage(
-                    name, DamageKind.CHECKSUM, frame.body, frame.header.body_size, seq, seq, None, 1, detail
+                    name,
+                    DamageKind.CHECKSUM,
+                    frame.body,
+                    frame.header.body_size,
+                    seq,
+                    seq,
+                    None,
+                    1,
+                    detail,
                 )
 
     def blob(self, digest: str) -> bytes | None:
@@ -228,7 +237,7 @@ class Journal:
             expected = frame.head(self._sealed.read).get("crc")
         except codec.Malformed:
             return None
-        return data if framing.crc32(data) == expected else None
+        return data if crc32(data) == expected else None
 
     def sealed_frames(self) -> Iterator[tuple[frames.Frame | Damage, FileSource]]:
         """Frames of the `.rlog` file as they stand, for `verify`."""
@@ -264,7 +273,12 @@ class Journal:
                 if source is not None and source.error is not None:
                     detail = f"the system could not read the file ({source.error.strerror})"
                     out.damage.append(
-                        Damage(source.path.name, DamageKind.UNREADABLE, records_lost=None, detail=detail)
+                        Damage(
+                            source.path.name,
+                            DamageKind.UNREADABLE,
+                            records_lost=None,
+                            detail=detail,
+                        )
                     )
             self._contents = out
         return self._contents
@@ -293,14 +307,26 @@ class Journal:
     ) -> None:
         name, header = source.path.name, frame.header
         size = min(header.size, source.size - frame.offset)
-        span = (header.first_seq, header.last_seq) if header.records else (None, None)
+        first, last = (header.first_seq, header.last_seq) if header.records else (None, None)
         if header.type == framing.FRAME_CHUNK:
             try:
-                segment = chunk.open_chunk(name, frame.offset, header, frame.head(source.read), source.read)
+                segment = chunk.open_chunk(
+                    name, frame.offset, header, frame.head(source.read), source.read
+                )
             except codec.Malformed as error:
                 reason = DamageKind.CHECKSUM if frame.whole else DamageKind.CUT
                 out.damage.append(
-                    Damage(name, reason, frame.offset, size, *span, None, header.records, str(error))
+                    Damage(
+                        name,
+                        reason,
+                        frame.offset,
+                        size,
+                        first,
+                        last,
+                        None,
+                        header.records,
+                        str(error),
+                    )
                 )
                 return
             if frame.whole:
@@ -308,21 +334,38 @@ class Journal:
             else:
                 detail = "the file ends inside a chunk; the columns before the cut are still read"
                 cut.append(
-                    (segment, Damage(name, DamageKind.CUT, frame.offset, size, None, None, None, 0, detail))
+                    (
+                        segment,
+                        Damage(
+                            name, DamageKind.CUT, frame.offset, size, None, None, None, 0, detail
+                        ),
+                    )
                 )
         elif header.type == framing.FRAME_BLOB:
             try:
                 digest = frame.head(source.read)["digest"]
             except (codec.Malformed, KeyError) as error:
                 out.damage.append(
-                    Damage(name, DamageKind.CHECKSUM, frame.offset, size, None, None, None, 0, str(error))
+                    Damage(
+                        name,
+                        DamageKind.CHECKSUM,
+                        frame.offset,
+                        size,
+                        None,
+                        None,
+                        None,
+                        0,
+                        str(error),
+                    )
                 )
                 return
             out.blobs.setdefault(digest, frame)
         elif header.type == framing.FRAME_FOOTER:
             if frame.whole and self.footer() is None and not self._tails:
                 detail = "the footer is damaged; everything is read from the chunks instead"
-                out.damage.append(Damage(name, DamageKind.FOOTER, frame.offset, size, detail=detail))
+                out.damage.append(
+                    Damage(name, DamageKind.FOOTER, frame.offset, size, detail=detail)
+                )
             elif not frame.whole:
                 detail = "the file ends inside its footer; no records are lost by that"
                 out.damage.append(Damage(name, DamageKind.CUT, frame.offset, size, detail=detail))
@@ -330,7 +373,17 @@ class Journal:
             detail = f"frames of type {header.type} need a newer runlog"
             lost = header.records
             out.damage.append(
-                Damage(name, DamageKind.UNKNOWN_FRAME, frame.offset, size, *span, None, lost, detail)
+                Damage(
+                    name,
+                    DamageKind.UNKNOWN_FRAME,
+                    frame.offset,
+                    size,
+                    first,
+                    last,
+                    None,
+                    lost,
+                    detail,
+                )
             )
 
     def _read_tails(self, out: _Contents, spans: Spans) -> None:
@@ -345,7 +398,7 @@ class Journal:
                     continue
                 for first, last in spans.missing(run.seq, run.seq + run.count - 1):
                     runs.append(_part(run, first, last))
-            segment, damage = chunk.from_runs(tail.file, runs, schemas)
+            segment, damage = tailrows.from_runs(tail.file, runs, schemas)
             out.damage += damage
             if segment is not None:
                 out.segments.append(segment)
@@ -394,8 +447,14 @@ class Journal:
             with contextlib.suppress(PageLost, codec.Malformed):
                 for raw in segment.load_others():
                     if raw.tag == _LOSS:
-                        loss = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload).record
-                        if loss.first_seq is not None and loss.last_seq is not None and not loss.key:
+                        loss = codec.decode(
+                            raw.tag, raw.seq, raw.time, self.writer, raw.payload
+                        ).record
+                        if (
+                            loss.first_seq is not None
+                            and loss.last_seq is not None
+                            and not loss.key
+                        ):
                             known.add(loss.first_seq, loss.last_seq)
         return known
 

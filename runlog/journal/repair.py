@@ -18,9 +18,9 @@ from runlog.damage import Damage
 from runlog.declare import BY_CLASS
 from runlog.errors import Error
 from runlog.journal import names
+from runlog.journal.checking import Progress, check
 from runlog.journal.reader import Journal, open_journals
 from runlog.journal.sealed import SealedFile
-from runlog.journal.verify import Progress, check
 from runlog.records import Blob, Loss
 from runlog.segment import PageLost, Raw, RowGroup, Segment
 
@@ -71,7 +71,7 @@ def recover(
     """
     where = Path(path)
     journals = open_journals(where)
-    total = sum(j.bytes for j in journals)
+    total = sum(j.size for j in journals)
     done = records = 0
     lost: list[Damage] = []
     kept: list[Path] = []
@@ -81,7 +81,12 @@ def recover(
         if not problems and journal.footer() is not None:
             records += journal.totals().records
         else:
-            if not force and journal.open and time.time() - journal.touched < LIVE_SECONDS and _alive(journal):
+            if (
+                not force
+                and journal.open
+                and time.time() - journal.touched < LIVE_SECONDS
+                and _alive(journal)
+            ):
                 raise Error(
                     f"{journal.path} is being written by a running process; recover it when that "
                     f"has ended, or say force"
@@ -91,7 +96,7 @@ def recover(
             kept += damaged
             lost += problems
             changed = True
-        done += journal.bytes
+        done += journal.size
         journal.close()
         if progress:
             progress(done, total)
@@ -132,7 +137,9 @@ def _rewrite(journal: Journal, problems: list[Damage]) -> tuple[int, list[Path]]
         names.sync_folder(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise Error(f"the clean journal could not be written to {folder}: {error.strerror}") from None
+        raise Error(
+            f"the clean journal could not be written to {folder}: {error.strerror}"
+        ) from None
     count = sealed.totals.records
     target = names.journal_path(folder, journal.writer)
     old = [folder / name for name, _ in journal.files]
@@ -270,5 +277,3 @@ def _with_bytes(journal: Journal, raw: Raw) -> Raw:
     data = journal.blob(blob.digest)
     items = [blob.digest, blob.size, blob.media_type, data, *entry.extra]
     return Raw(raw.tag, raw.seq, raw.time, codec.pack(items))
-
-

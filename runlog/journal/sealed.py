@@ -6,12 +6,14 @@ was, so it can be tried again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import os
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from runlog import chunk, codec, framing
 from runlog.declare import BY_CLASS
@@ -137,7 +139,7 @@ class SealedFile:
                         "prev": self._previous,
                         "digest": blob.digest,
                         "type": blob.media_type,
-                        "crc": framing.crc32(blob.data),
+                        "crc": crc32(blob.data),
                     }
                 )
                 span = (raw.seq, raw.seq, 0)
@@ -178,10 +180,9 @@ class SealedFile:
         self._previous = hashlib.sha256(data).digest()
 
     def _truncate(self) -> None:
-        try:
+        # If not, the next append overwrites the same bytes, and a reader passes over a cut frame.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self.size)
-        except OSError:
-            pass  # the next append overwrites the same bytes; a reader passes over a cut frame
 
 
 def _without_data(raw: Raw, extra: tuple[Any, ...], blob: Blob) -> Raw:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runlog import chunk, framing, stream
+from runlog import framing, stream, tailrows
 from runlog.damage import Damage
 from runlog.paths import Path as Key
 from runlog.segment import Segment
@@ -47,7 +47,7 @@ class TailContents:
     def segment_after(self, seq: int) -> Segment | None:
         """Records behind `seq`, with this tail's own schemas; None if there are none."""
         runs = [r for run in self.runs if (r := behind(run, seq)) is not None]
-        segment, _ = chunk.from_runs(self.file, runs, stream.schemas_in(list(self.runs)))
+        segment, _ = tailrows.from_runs(self.file, runs, stream.schemas_in(list(self.runs)))
         return segment
 
 

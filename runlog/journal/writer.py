@@ -28,8 +28,8 @@ from runlog.errors import ArgumentTypeError
 from runlog.framing import TAG_SCHEMA
 from runlog.journal import names
 from runlog.journal.keeper import Keeper, Pending
-from runlog.records import Loss
 from runlog.paths import Path as Key
+from runlog.records import Loss
 from runlog.stream import Schema, type_code
 
 _write = os.write
@@ -55,6 +55,7 @@ class JournalWriter:
         fsync_interval: seconds between syncs to disk; 0 syncs each record, None never.
         seal_bytes: size at which a tail is sealed.
         on_trouble: told, in one sentence, of anything that goes wrong; called from any thread.
+        lock: held by callers of `log_row`; shared with the caller if given.
         salt: repeated by all frames of the journal's files (tests only).
 
     Raises:
@@ -104,10 +105,11 @@ class JournalWriter:
         seal_bytes: int = SEAL_BYTES,
         on_trouble: Callable[[str], None] = lambda _: None,
         salt: bytes | None = None,
+        lock: threading.RLock | None = None,
     ) -> None:
         self.folder = folder
         self.writer = writer
-        self.lock = threading.RLock()
+        self.lock = lock or threading.RLock()
         self.last_time = time_ns() // 1000
         self._salt = salt or os.urandom(4)
         self._seq = 1
@@ -165,8 +167,7 @@ class JournalWriter:
             if schema is None:
                 return False
         now = time_ns() // 1000
-        if now < self.last_time:
-            now = self.last_time  # a clock set back must not reorder records
+        now = max(now, self.last_time)  # a clock set back must not reorder records
         self.last_time = now
         seq = self._seq
         try:
@@ -208,7 +209,7 @@ class JournalWriter:
         schema = self._active.get((keys, types))
         if schema is None:
             codes = "".join([type_code(v) for v in data.values()])
-            if "v" in codes or not all(type(key) is str for key in keys):
+            if "v" in codes or not all(type(key) is str and key.isprintable() for key in keys):
                 return None
             schema = self._declare(tuple((key,) for key in keys), codes)
             if not schema.fixed:
@@ -306,7 +307,9 @@ class JournalWriter:
     def _write_schema(self, schema: Schema) -> None:
         schema.reminded = self._seq
         payload = schema.payload()
-        frame = framing.encode_tail_frame(self._salt, TAG_SCHEMA, self._seq, self.last_time, payload)
+        frame = framing.encode_tail_frame(
+            self._salt, TAG_SCHEMA, self._seq, self.last_time, payload
+        )
         try:
             done = _write(self._fd, frame)
         except OSError as error:
@@ -488,4 +491,3 @@ class JournalWriter:
         for fd in (self._tail.fd, *self._keeper.descriptors()):
             with contextlib.suppress(OSError):
                 os.close(fd)
-

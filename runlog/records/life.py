@@ -23,15 +23,21 @@ class RunStart:
     pid: int | None = item("process id on that machine", default=None)
     user: str | None = item("login name", default=None)
     program: str | None = item("script that was started", default=None)
-    args: tuple[str, ...] = item("its arguments, values of secret-looking options removed", default=())
+    args: tuple[str, ...] = item(
+        "its arguments, values of secret-looking options removed", default=()
+    )
     python: str | None = item("Python version", default=None)
     platform: str | None = item("operating system and processor", default=None)
     cwd: str | None = item("working folder", default=None)
     rank: int | None = item("rank of the process in distributed training", default=None)
     library: str | None = item("name and version of the writing library", default=None)
     settings: Mapping[str, Value] = item("settings in force", default={})
-    resumed_from: str | None = item("writer id of the journal that this one continues", default=None)
-    parent: str | None = item("writer id of the journal whose process forked this one", default=None)
+    resumed_from: str | None = item(
+        "writer id of the journal that this one continues", default=None
+    )
+    parent: str | None = item(
+        "writer id of the journal whose process forked this one", default=None
+    )
     step: int = item("step at which this journal begins", unit="steps", default=0)
 
 

@@ -11,7 +11,9 @@ class Loss:
 
     reason: str = item("one sentence: what went wrong")
     count: int | None = item("records lost; None if it cannot be told", default=None)
-    first_seq: int | None = item("first sequence number lost; None if none was given out", default=None)
+    first_seq: int | None = item(
+        "first sequence number lost; None if none was given out", default=None
+    )
     last_seq: int | None = item("last sequence number lost, inclusive", default=None)
     file: str | None = item("file that was damaged", default=None)
     offset: int | None = item("where in it", unit="bytes", default=None)

@@ -37,7 +37,9 @@ def run_id(given: str | None) -> str:
         return new_id()
     text("id", given)
     if not given or given != given.strip():
-        raise ArgumentValueError(f"a run id must not be empty or have spaces at its ends: {given!r}")
+        raise ArgumentValueError(
+            f"a run id must not be empty or have spaces at its ends: {given!r}"
+        )
     if set(given) & set("/\\\0") or given in {".", ".."}:
         raise ArgumentValueError(f"a run id must not contain path separators: {given!r}")
     return given
@@ -108,7 +110,9 @@ def process() -> dict[str, Any]:
         "program": sys.argv[0] if sys.argv and sys.argv[0] else None,
         "args": redact(sys.argv[1:]),
         "python": platform.python_version(),
-        "platform": f"{sys.platform}-{os.uname().machine}" if hasattr(os, "uname") else sys.platform,
+        "platform": f"{sys.platform}-{os.uname().machine}"
+        if hasattr(os, "uname")
+        else sys.platform,
         "cwd": _cwd(),
         "rank": rank(),
     }

@@ -26,10 +26,10 @@ def init(
     tags: Iterable[str] | None = None,
     group: str | None = None,
     job_type: str | None = None,
-    id: str | None = None,  # noqa: A002 - the API's name
+    id: str | None = None,
     config: Mapping[str, Any] | None = None,
     allow_val_change: bool = False,
-    dir: str | os.PathLike[str] | None = None,  # noqa: A002 - the API's name
+    dir: str | os.PathLike[str] | None = None,
     mode: str | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Run:

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from runlog.journal.names import new_writer_id
@@ -39,8 +39,6 @@ class _Journal(Protocol):
 
     closed: bool
 
-    @property
-    def lock(self) -> Any: ...
     def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool: ...
     def log_leaves(self, leaves: Mapping[Any, Any], step: int, flags: int) -> None: ...
     def append(self, record: Any) -> int: ...
@@ -52,7 +50,6 @@ class _Nowhere:
     """The journal of a disabled run."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
         self.closed = False
 
     def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool:
@@ -99,23 +96,19 @@ class Run:
         self._finished = False
         self._pid = os.getpid()
         self._writer_id: str | None = None
+        self._lock = threading.RLock()
         self._dir = Path(settings.root) / start.project / start.id
         self._journal: _Journal
         if settings.mode == "disabled":
             self._journal = _Nowhere()
         else:
             self._journal = self._open_journal(start)
-        self._lend_lock()
+        self._log_row = self._journal.log_row
         self.config = RunConfig(self._append, allow_val_change=allow_val_change)
         self.summary = RunSummary(self._append, self._read_summary)
         if config:
             self.config.update(config)
         _LIVE.add(self)
-
-    def _lend_lock(self) -> None:
-        self._acquire = self._journal.lock.acquire
-        self._release = self._journal.lock.release
-        self._log_row = self._journal.log_row
 
     def _open_journal(self, start: RunStart) -> JournalWriter:
         # Not the caller's fault, but the caller must know: there is no run without a folder.
@@ -127,6 +120,7 @@ class Run:
                 fsync_interval=self._settings.fsync_interval,
                 seal_bytes=self._settings.seal_bytes,
                 on_trouble=self._tell,
+                lock=self._lock,
             )
         except OSError as error:
             raise UsageError(
@@ -161,17 +155,22 @@ class Run:
             UsageError: the run is finished.
         """
         if step is None and commit is None:
-            self._acquire()
+            lock = self._lock
+            lock.acquire()
             try:
                 if not self._log_row(data, self._step, 0):
                     self._log_other(data, self._step, 0)
                 self._step += 1
-            except AttributeError:
-                raise self._not_a_mapping(data) from None
+            except UsageError:
+                raise
+            except Exception as error:  # noqa: BLE001 - law L8
+                self._check_mapping(data)
+                self._warn("bug", f"a row could not be logged ({error!r})")
             finally:
-                self._release()
+                lock.release()
             return
         del sync
+        self._check_mapping(data)
         self._log_at(data, step, commit)
 
     def _log_at(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
@@ -179,7 +178,7 @@ class Run:
             step = _whole("step", step)
         if commit is not None and not isinstance(commit, bool):
             raise ArgumentTypeError(f"commit must be True, False or None, not {commit!r}")
-        with self._journal.lock:
+        with self._lock:
             late = step is not None and step < self._step
             flags = row_flags(late=late, commit=commit, explicit_step=step is not None)
             if late and self._settings.strict_steps:
@@ -187,8 +186,6 @@ class Run:
                     f"step {step} is behind the current step {self._step}, and steps are strict"
                 )
             at = self._step if step is None else step
-            if not isinstance(data, Mapping):
-                raise self._not_a_mapping(data)
             if not self._log_row(data, at, flags):
                 self._log_other(data, at, flags)
             if late:
@@ -210,10 +207,11 @@ class Run:
         self._journal.log_leaves(leaves(data), step, flags)
 
     @staticmethod
-    def _not_a_mapping(data: object) -> ArgumentTypeError:
-        return ArgumentTypeError(
-            f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
-        )
+    def _check_mapping(data: object) -> None:
+        if not isinstance(data, Mapping):
+            raise ArgumentTypeError(
+                f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
+            ) from None
 
     def log_blob(self, data: bytes, media_type: str = "application/octet-stream") -> str:
         """Store bytes that other records refer to, each content once.
@@ -351,7 +349,7 @@ class Run:
         if not silent and self._settings.mode != "disabled":
             _say(f"run {self.project}/{self.id} is in {self._dir}")
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -372,8 +370,9 @@ class Run:
     # ------------------------------------------------------------ below
 
     def _append(self, record: Any) -> int:
-        if self._journal.closed:
-            self._after_fork()
+        with self._lock:
+            if self._journal.closed:
+                self._after_fork()
         self._check_open(type(record).__name__.lower())
         return self._journal.append(record)
 
@@ -396,10 +395,12 @@ class Run:
         except UsageError as error:
             self._tell(str(error))
             self._journal = _Nowhere()
-        self._lend_lock()
+        self._log_row = self._journal.log_row
         if "multiprocessing.util" in sys.modules:
             # multiprocessing's children end without running atexit.
-            sys.modules["multiprocessing.util"].Finalize(None, self._finish, (0, None), exitpriority=0)
+            sys.modules["multiprocessing.util"].Finalize(
+                None, self._finish, (0, None), exitpriority=0
+            )
 
     def _read_summary(self) -> dict[str, Any]:
         if self._settings.mode == "disabled":
@@ -425,7 +426,7 @@ class Run:
 def _say(message: str) -> None:
     """One line on stderr, whatever state stderr is in."""
     with contextlib.suppress(Exception):
-        print(f"runlog: {message}", file=sys.stderr, flush=True)
+        print(f"runlog: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
 
 def _whole(name: str, value: Any) -> int:
@@ -441,9 +442,14 @@ def _forked() -> None:
     """In a forked child: its copies of the parent's journals must never be written to."""
     for run in list(_LIVE):
         run._journal.forget()  # noqa: SLF001 - our own
-        # The parent's lock may be held by a thread that does not exist here.
-        run._acquire = run._release = lambda: None  # type: ignore[assignment, method-assign] # noqa: SLF001
-        run._log_row = lambda *_: False  # type: ignore[method-assign] # noqa: SLF001
+        run._lock = threading.RLock()  # noqa: SLF001 - the old one may be held by a lost thread
+        run._log_row = _refuse  # noqa: SLF001
+
+
+def _refuse(data: Mapping[str, Any], step: int, flags: int) -> bool:
+    """Stands for `log_row` in a forked child, so that its first row takes the slow way."""
+    del data, step, flags
+    return False
 
 
 def _at_exit() -> None:

@@ -61,7 +61,10 @@ def resolve(given: Settings | Mapping[str, Any] | None, **arguments: Any) -> Set
                 raise ArgumentValueError(
                     f"there is no setting {key!r}; there are: {', '.join(sorted(known))}"
                 )
-        base = replace(base, **{k: Path(v) if k == "root" else v for k, v in given.items()})
+        values: dict[str, Any] = dict(given)
+        if "root" in values:
+            values["root"] = Path(values["root"])
+        base = replace(base, **values)
     elif given is not None and not isinstance(given, Settings):
         raise ArgumentTypeError(f"settings must be runlog.Settings or a dict, not {given!r}")
     return replace(base, **{k: v for k, v in arguments.items() if v is not None})

@@ -6,7 +6,7 @@ becomes text or numbers, as stated in spec/folds.md, Values.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import math
 from collections.abc import Mapping
@@ -51,9 +51,7 @@ def mapping(data: Mapping[Any, Any], what: str, depth: int = 0) -> dict[str, Any
     out = {}
     for key, value in data.items():
         if not isinstance(key, str):
-            raise ArgumentTypeError(
-                f"{what}: keys must be str, not {type(key).__name__} ({key!r})"
-            )
+            raise ArgumentTypeError(f"{what}: keys must be str, not {type(key).__name__} ({key!r})")
         try:
             key.encode()
         except UnicodeEncodeError:
@@ -62,7 +60,7 @@ def mapping(data: Mapping[Any, Any], what: str, depth: int = 0) -> dict[str, Any
     return out
 
 
-def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: PLR0911, C901 - a table of types
+def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR0912 - a table of types  # noqa: PLR0911, C901 - a table of types
     """One value as it will be stored.
 
     Raises:
@@ -81,7 +79,7 @@ def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: PLR0911, C9
         return [storable(v, what, depth + 1) for v in items]
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+    if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, complex):
         return str(value)
@@ -89,7 +87,8 @@ def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: PLR0911, C9
         return _array(value, what, depth)
     if codec.scalar_code(value) is not None:
         return value
-    for base in (bool, int, float, str):
+    bases: tuple[type[Any], ...] = (bool, int, float, str)
+    for base in bases:
         if isinstance(value, base):
             return base(value)
     if callable(value):
@@ -113,15 +112,19 @@ def _array(value: Any, what: str, depth: int) -> Any:
             return storable(value.item(), what, depth + 1)
         return [storable(v, what, depth + 1) for v in value.tolist()]
     if value.dtype.itemsize > 8:
-        raise ArgumentTypeError(f"{what} is a {value.dtype}, wider than any type that can be stored")
+        raise ArgumentTypeError(
+            f"{what} is a {value.dtype}, wider than any type that can be stored"
+        )
     if value.size == 1:
         only = value.reshape(())[()]
         code = codec.scalar_code(only)
-        return only if code in codec.SCALAR_CODES else only.item()
+        return only if code and code in codec.SCALAR_CODES else only.item()
     if value.size <= MAX_LIST:
-        return [_array(v, what, depth + 1) for v in value.reshape(-1)] if value.ndim == 1 else [
-            storable(v, what, depth + 1) for v in value
-        ]
+        return (
+            [_array(v, what, depth + 1) for v in value.reshape(-1)]
+            if value.ndim == 1
+            else [storable(v, what, depth + 1) for v in value]
+        )
     return _histogram(value)
 
 
@@ -134,7 +137,7 @@ def _to_numpy(value: Any, what: str) -> Any:
             if "bfloat16" in str(value.dtype):
                 value = value.float()  # exact: every bfloat16 is a float32
         return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
-    except Exception as error:  # any tensor library may refuse in its own way
+    except Exception as error:  # noqa: BLE001 - any tensor library may refuse in its own way
         raise ArgumentTypeError(f"{what}: the tensor could not be read: {error}") from None
 
 
@@ -143,7 +146,10 @@ def _histogram(value: Any) -> dict[str, Any]:
     import numpy as np
 
     finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value.astype(np.float64)
-    counts, edges = np.histogram(finite.astype(np.float64), bins=BINS) if finite.size else ([], [])
+    counts: Any = []
+    edges: Any = []
+    if finite.size:
+        counts, edges = np.histogram(finite.astype(np.float64), bins=BINS)
     return {
         "_type": "histogram",
         "values": [int(c) for c in counts],

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runlog import codec, frames, framing
 from runlog.damage import Damage, DamageKind
@@ -57,25 +56,33 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> Report:
     """
     where = Path(path)
     journals = open_journals(where)
-    total = sum(j.bytes for j in journals)
+    total = sum(j.size for j in journals)
     problems: list[Damage] = []
     losses: list[Entry] = []
     checked = dict.fromkeys(("journals", "frames", "pages", "records", "bytes"), 0)
     done = 0
     for journal in journals:
-        problems += check(journal, checked, lambda n, base=done: progress and progress(base + n, total))
+        problems += check(journal, checked, _onward(progress, done, total))
         losses += journal.totals().losses
-        done += journal.bytes
+        done += journal.size
         checked["journals"] += 1
-        checked["bytes"] += journal.bytes
+        checked["bytes"] += journal.size
         journal.close()
     if progress:
         progress(total, total)
     return Report(where, tuple(problems), tuple(losses), checked)
 
 
+def _onward(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
+    def tell(more: int) -> None:
+        if progress:
+            progress(done + more, total)
+
+    return tell
+
+
 def check(
-    journal: Journal, checked: dict[str, int], tell: Callable[[int], Any] = lambda _: None
+    journal: Journal, checked: dict[str, int], tell: Callable[[int], None] = lambda _: None
 ) -> list[Damage]:
     """Everything that is wrong with one journal."""
     problems = list(journal.damage())
@@ -119,9 +126,7 @@ def _chain(journal: Journal, checked: dict[str, int]) -> list[Damage]:
     return problems
 
 
-def _link(
-    file: str, frame: frames.Frame, read: frames.Read, previous: bytes
-) -> list[Damage]:
+def _link(file: str, frame: frames.Frame, read: frames.Read, previous: bytes) -> list[Damage]:
     try:
         head = frame.head(read)
     except codec.Malformed:
