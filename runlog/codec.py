@@ -57,7 +57,7 @@ def unpack(data: bytes | memoryview) -> Any:
         return msgpack.unpackb(data, ext_hook=_unextend, strict_map_key=False)
     except Malformed:
         raise
-    except Exception as error:  # msgpack raises five unrelated classes, all meaning this
+    except Exception as error:  # noqa: BLE001 - msgpack raises five unrelated classes, all meaning this
         raise Malformed(f"not msgpack: {error}") from None
 
 

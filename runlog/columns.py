@@ -8,7 +8,7 @@ then zstd where that helps:
     delta    each value's bit pattern minus the one before (from 0), zigzag, then shuffle
     range    an arithmetic sequence: first value and stride, 16 bytes
 
-The rest are text (lengths, then UTF-8) and values (one msgpack array). Encoding works on all columns
+The rest are text (lengths, then UTF-8) and values (one msgpack array). Encoding takes all columns
 of one type at once, as a 2-D array, because a training thread waits for the interpreter lock less
 often behind a few large numpy calls than behind many small ones.
 """

@@ -1,8 +1,8 @@
 """The one error tree of runlog.
 
-Three kinds of trouble are kept apart: a caller's mistake (`UsageError`, raised at once), a file that
-cannot be used at all (`FormatError`), and damage inside a file, which is a value (`runlog.Damage`)
-that readers report and only a strict reader raises (`DamageError`).
+Three kinds of trouble are kept apart: a caller's mistake (`UsageError`, raised at once), a file
+that cannot be used at all (`FormatError`), and damage inside a file, which is a value
+(`runlog.Damage`) that readers report and only a strict reader raises (`DamageError`).
 
 Every class carries the exit code with which the command line ends when it meets it.
 """

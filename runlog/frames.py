@@ -155,7 +155,7 @@ def _passed_over(
 
 
 def footer(read: Read, size: int) -> tuple[Frame, dict[str, Any]] | None:
-    """The footer of a finished journal, found from the file's end; None if there is no sound one."""
+    """The footer of a finished journal, found from the file's end; None if there is none."""
     found = (
         framing.parse_trailer(read(size - framing.TRAILER_SIZE, framing.TRAILER_SIZE))
         if (size >= framing.FILE_HEADER_SIZE + framing.TRAILER_SIZE)

@@ -1,8 +1,8 @@
 """The history of a run: rows of metrics by step, as exact Python values or as Arrow columns.
 
-A `History` is a query, not a copy: nothing is read until rows, batches or a table are asked for, and
-then one unit (a few chunks) at a time, several at once on several processors. Numbers go from pages
-to Arrow without a Python object per value.
+A `History` is a query, not a copy: nothing is read until rows, batches or a table are asked for,
+and then one unit (a few chunks) at a time, several at once on several processors. Numbers go from
+pages to Arrow without a Python object per value.
 
 How a metric becomes a column, when its values are not all of one type, is stated in spec/folds.md:
 numbers share the narrowest type that holds each of them exactly, with a second column `NAME:type`
@@ -214,6 +214,7 @@ class History:
             self._late,
             self._source.started,
             self._source.report,
+            timed=len(self._source.journals) > 1,
         )
         return built
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,11 @@ def _common(codes: set[str], metric: Metric) -> str | None:
 
 def schema(own: Sequence[str], columns: Sequence[Column]) -> pa.Schema:
     """Arrow schema of a history."""
+    return _schema(tuple(own), tuple(columns))
+
+
+@functools.lru_cache(maxsize=8)
+def _schema(own: tuple[str, ...], columns: tuple[Column, ...]) -> pa.Schema:
     fields = [pa.field(name, pa.int64() if name == "_step" else pa.float64()) for name in own]
     for col in columns:
         meta = {"runlog.path": json.dumps(list(col.path))}
@@ -150,15 +156,17 @@ def build(
     late: Late,
     started: int | None,
     report: Callable[[Damage], None],
+    *,
+    timed: bool,
 ) -> Batch:
-    """Rows of one unit as Arrow."""
+    """Rows of one unit as Arrow; `timed` if times are needed though no column shows them."""
     if late == "only" or (late == "merge" and unit.late) or unit.raw_rows:
         return _build_slowly(unit, columns, own, paths, where, late, started, report)
-    parts = _parts(unit.groups(where, paths), where, report)
+    timed = timed or len(own) > 1 or where.time != (None, None)
+    parts = _parts(unit.groups(where, paths), where, report, timed=timed)
     steps, first, last, seqs = _rows(parts)
     arrays: list[pa.Array] = []
-    for name in own:
-        arrays.append(_own(name, steps, last, started))
+    arrays += [_own(name, steps, last, started) for name in own]
     for col in columns:
         arrays += _fill(col, parts, len(steps), report)
     arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
@@ -174,12 +182,17 @@ def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array
 
 
 def _parts(
-    groups: Sequence[RowGroup], where: Where, report: Callable[[Damage], None]
+    groups: Sequence[RowGroup],
+    where: Where,
+    report: Callable[[Damage], None],
+    *,
+    timed: bool,
 ) -> list[_Part]:
     found: list[_Part] = []
     for group in groups:
         try:
-            seq, time, step = group.ints(SEQ), group.ints(TIME), group.ints(STEP)
+            seq, step = group.ints(SEQ), group.ints(STEP)
+            time = group.ints(TIME) if timed else seq  # a stand-in that nobody looks at
         except PageLost as lost:
             report(lost.damage)
             continue
@@ -235,7 +248,7 @@ _ALL: Final = np.empty(0, np.int64)
 """Rows of a part whose records are the rows, one for one."""
 
 
-def _fill(
+def _fill(  # noqa: C901 - each kind of column is one short stretch
     col: Column, parts: Sequence[_Part], rows: int, report: Callable[[Damage], None]
 ) -> list[pa.Array]:
     """The metric's column, and its type column if it has one."""

@@ -96,7 +96,11 @@ class Schema:
         """A row's frame.
 
         Args:
-            salt, seq, time, step, flags: as in the frame.
+            salt: of the file.
+            seq: sequence number.
+            time: µs.
+            step: of the row.
+            flags: see `runlog.segment.row_flags`.
             values: all values, in key order.
             loose: those whose code is "v", packed as one array.
         """

@@ -1,4 +1,4 @@
-"""The frames of a tail -> a segment: rows gathered by schema, numbers turned into columns at once."""
+"""The frames of a tail -> a segment: rows gathered by schema, numbers made columns."""
 
 from __future__ import annotations
 

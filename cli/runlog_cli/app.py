@@ -11,7 +11,7 @@ import io
 import os
 import platform
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -28,8 +28,8 @@ EXIT_PIPE = 141
 class Verbs(TyperGroup):
     """The group of verbs: turns what stops a verb into an exit code and one sentence."""
 
-    def invoke(self, ctx: typer.Context) -> object:
-        """Runs the verb."""
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the verb; `ctx` is Typer's context, of a class that it keeps to itself."""
         _prepare_streams()
         try:
             result = super().invoke(ctx)

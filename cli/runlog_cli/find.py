@@ -77,14 +77,14 @@ def _words(asked: Sequence[str], known: Collection[str]) -> Iterator[str]:
         yield from [word] if word in known else filter(None, word.split(","))
 
 
-def step_range(given: str | None) -> tuple[int | None, int | None] | None:
+def step_range(given: str | None) -> tuple[int | None, int | None]:
     """`A:B` as (A, B), B not included; an empty side is open; a single `A` is that step alone.
 
     Raises:
         runlog.UsageError: it reads otherwise, or A is not below B.
     """
     if given is None:
-        return None
+        return None, None
     low, colon, high = given.partition(":")
     try:
         first = int(low) if low else None

@@ -63,8 +63,10 @@ def fail(message: str) -> None:
     err().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
-def jsonable(value: object) -> Any:  # noqa: PLR0911 -- one return per kind of value
+def jsonable(value: object) -> Any:
     """`value` as JSON-able data: public records by field name, the rest by `runlog.to_json`."""
+    if isinstance(value, runlog.Entry):
+        return runlog.to_json(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):
@@ -174,6 +176,13 @@ def waiting(label: str) -> Iterator[None]:
         return
     with console.status(Text(text.printable(label)), spinner="dots"):
         yield
+
+
+def run_name(view: runlog.RunView) -> str:
+    """`PROJECT/RUN_ID` as the run says, or by its folder where the record that says it is lost."""
+    folder = view.path.absolute()
+    folder = folder if folder.is_dir() else folder.parent
+    return f"{view.project or folder.parent.name}/{view.id or folder.name}"
 
 
 def report_damage(damage: tuple[runlog.Damage, ...]) -> None:

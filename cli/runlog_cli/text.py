@@ -39,7 +39,7 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def number(value: object) -> str:  # noqa: PLR0911 -- one return per kind of value
+def number(value: object) -> str:
     """A statistic in about ten characters; ints below 10^12 exact, with thousands marked."""
     if value is None:
         return MISSING
@@ -71,7 +71,7 @@ def _big(value: int) -> str:
         return f"{'-' if value < 0 else ''}2^{value.bit_length() - 1}+"
 
 
-def scalar(value: object) -> str:  # noqa: PLR0911 -- one return per kind of value
+def scalar(value: object) -> str:
     """One value of a config, a summary or a row on one line, exact; text quoted if it needs it."""
     if isinstance(value, str):
         return _string(value)
@@ -145,7 +145,7 @@ def size(number_of_bytes: int) -> str:
         value, unit = value / 1000, larger
     if unit == "B":
         return f"{number_of_bytes} B"
-    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"  # noqa: PLR2004
+    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
 
 
 def duration(seconds: float | None) -> str:
@@ -156,7 +156,7 @@ def duration(seconds: float | None) -> str:
         return "-" + duration(-seconds)
     whole = round(seconds)
     if round(seconds, 1) < _MINUTE:
-        return f"{seconds:.2f} s" if round(seconds, 2) < 10 else f"{seconds:.1f} s"  # noqa: PLR2004
+        return f"{seconds:.2f} s" if round(seconds, 2) < 10 else f"{seconds:.1f} s"
     if whole < _HOUR:
         return f"{whole // _MINUTE} m {whole % _MINUTE:02} s"
     if whole < _DAY:

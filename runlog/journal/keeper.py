@@ -2,7 +2,7 @@
 
 It stays out of the training thread's way. Both need Python's interpreter lock, which a training
 thread that logs at full speed gives up only for moments; taking it away costs both threads far more
-than the work itself. So while records come in faster than `BUSY` a second the keeper lets tails pile
+than the work itself. So while records come faster than `BUSY` a second the keeper lets tails pile
 up on disk, where they are as safe as chunks, up to `BACKLOG` bytes.
 """
 

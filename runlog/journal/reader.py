@@ -2,7 +2,7 @@
 
 What it promises:
 
-- Files are opened tails first, then the journal. So whatever a writer seals and removes meanwhile is
+- Files are opened tails first, then the journal. So what a writer seals and removes meanwhile is
   in one of the two, and nothing is missed; no locks (law L9).
 - Directories are read when segments are asked for, pages when their column is. Memory holds the
   directories and the tails, not the journal.
@@ -35,7 +35,7 @@ _LOSS = BY_CLASS[Loss].tag
 
 
 class FileSource:
-    """Bytes of an open file by offset. Errors of the system read as the file's end, and are kept."""
+    """Bytes of an open file by offset. Errors of the system read as the file's end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

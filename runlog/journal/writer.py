@@ -2,9 +2,9 @@
 
 What it promises:
 
-- When a call returns, its record has been written with one `write(2)` (law L1), or, if the operating
-  system refuses, is held in memory until it can be, up to a limit, and then counted as lost. The
-  caller never sees the trouble (law L8).
+- When a call returns, its record has been written with one `write(2)` (law L1), or, if the
+  operating system refuses, is held in memory until it can be, up to a limit, and then counted as
+  lost. The caller never sees the trouble (law L8).
 - Sealing, syncing and retrying happen on the keeper's thread (`runlog.journal.keeper`).
 - One writer belongs to one process. After a fork the child must not use it: `forget` closes the
   child's copies without touching the files.
@@ -42,8 +42,9 @@ MAX_SCHEMAS: Final = 1024
 """Different key sets remembered. A run with more logs keys that change every step."""
 MAX_VARIANTS: Final = 16
 """Type combinations remembered per key set, before its values are stored untyped."""
-_REMIND: Final = 8
-"""Key names are written again after 8, 64, 512, … records: one hole must not cost them all rows."""
+_REMIND: Final = 1024
+"""Bytes of a tail after which key names are written again, and after 8 times as many, and so on:
+one hole must not cost all rows their names."""
 
 
 class JournalWriter:
@@ -62,13 +63,12 @@ class JournalWriter:
         OSError: the files cannot be created.
     """
 
-    # Slots because log_row reads a dozen of these: an instance dict of more than 30 names is slower.
+    # Slots because log_row reads a dozen of these: a dict of more than 30 names is slower.
     __slots__ = (
         "__weakref__",
         "_active",
         "_at",
         "_fd",
-        "_first",
         "_held",
         "_held_first",
         "_held_size",
@@ -82,6 +82,7 @@ class JournalWriter:
         "_lost_first",
         "_next_schema",
         "_on_trouble",
+        "_pause",
         "_remind",
         "_salt",
         "_seq",
@@ -123,6 +124,7 @@ class JournalWriter:
         self._active: dict[tuple[Any, ...], Schema] = {}
         self._next_schema = 1
         self._remind = 0
+        self._pause = 0
         self._held: list[bytes] = []
         self._held_size = 0
         self._held_first = 0
@@ -167,7 +169,8 @@ class JournalWriter:
             if schema is None:
                 return False
         now = time_ns() // 1000
-        now = max(now, self.last_time)  # a clock set back must not reorder records
+        if now < self.last_time:  # noqa: PLR1730 - max() is a call, and this is the hot path
+            now = self.last_time  # a clock set back must not reorder records
         self.last_time = now
         seq = self._seq
         try:
@@ -182,8 +185,8 @@ class JournalWriter:
             done = _write(self._fd, frame)
             if done == schema.size:
                 self._at = at = self._at + done
-                if at >= self._limit or seq >= self._remind or self._sync_each:
-                    self._housekeep(seq)
+                if at >= self._pause:
+                    self._housekeep()
                 return True
         except OSError as error:
             self._refused(frame, 0, seq, error)
@@ -204,6 +207,8 @@ class JournalWriter:
 
     def _find(self, data: Mapping[str, Any]) -> Schema | None:
         """The open tail's schema for a flat row of plain numbers; None for any other row."""
+        if self.closed:
+            return None
         keys = tuple(data)
         types = tuple(map(type, data.values()))
         schema = self._active.get((keys, types))
@@ -272,8 +277,8 @@ class JournalWriter:
             done = _write(self._fd, frame)
             if done == len(frame):
                 self._at += done
-                if self._at >= self._limit or seq >= self._remind or self._sync_each:
-                    self._housekeep(seq)
+                if self._at >= self._pause:
+                    self._housekeep()
                 return
         except OSError as error:
             self._refused(frame, 0, seq, error)
@@ -347,15 +352,19 @@ class JournalWriter:
             path.unlink(missing_ok=True)
             raise
         self._at = len(header)
-        self._first = first
-        self._remind = first + _REMIND
+        self._remind = _REMIND
+        self._set_pause()
         self._active.clear()
         self._last = None
         for schema in self._known.values():
             schema.reminded = 0
         return Pending(path, fd, first)
 
-    def _housekeep(self, seq: int) -> None:
+    def _set_pause(self) -> None:
+        """Where in the tail `log_row` must stop to do more than write."""
+        self._pause = 0 if self._sync_each else min(self._limit, self._remind)
+
+    def _housekeep(self) -> None:
         if self._sync_each:
             try:
                 os.fdatasync(self._fd)
@@ -363,13 +372,15 @@ class JournalWriter:
                 self.trouble(f"records could not be synced to disk ({error})")
                 self._sync_each = False
                 self._keeper.sync_failed()
+                self._set_pause()
         if self._at >= self._limit:
             self.rotate()
-        elif seq >= self._remind:
-            self._remind = self._first + (self._remind - self._first) * _REMIND
+        elif self._at >= self._remind:
+            self._remind *= 8
             for schema in list(self._known.values()):
                 if schema.reminded:
                     self._write_schema(schema)
+            self._set_pause()
 
     def rotate(self) -> None:
         """Go on in a new tail and leave the old one to be sealed. Call with `lock` held."""
@@ -380,6 +391,7 @@ class JournalWriter:
         except OSError as error:
             self.trouble(f"a new tail file could not be made ({error}); going on in the old one")
             self._limit *= 2
+            self._set_pause()
             return
         old, self._tail, self._fd = self._tail, new, new.fd
         self._keeper.hand_over(old)
@@ -387,7 +399,7 @@ class JournalWriter:
     # ------------------------------------------------------------ trouble (law L8)
 
     def _refused(self, frame: bytes, done: int, seq: int, error: OSError | None) -> None:
-        """The kernel did not take all of a frame: hold it, and stop writing until it might again."""
+        """The kernel did not take all of a frame: hold it, and write no more until it might."""
         if self._fd >= 0:
             if done:  # a torn frame would be damage
                 with contextlib.suppress(OSError):
@@ -397,8 +409,8 @@ class JournalWriter:
             self._fd = -1
             why = error.strerror if error else "the disk may be full"
             self.trouble(
-                f"records cannot be written to {self.folder} ({why}); the newest are held in memory "
-                f"and written when that is possible again"
+                f"records cannot be written to {self.folder} ({why}); the newest are held in "
+                f"memory and written when that is possible again"
             )
             self._held_first = seq
             self._keeper.wake()
@@ -473,6 +485,8 @@ class JournalWriter:
             for record in records:
                 self.append(record)
             self.closed = True
+            self._last = None  # so that no row takes the fast way any more
+            self._active.clear()
             self.retry()
             kept = self._fd >= 0
             lost = self._lost + len(self._held)

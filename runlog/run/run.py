@@ -124,8 +124,8 @@ class Run:
             )
         except OSError as error:
             raise UsageError(
-                f"a run cannot be written to {self._dir}: {error.strerror or error}; choose another "
-                f"folder with dir= or RUNLOG_DIR"
+                f"a run cannot be written to {self._dir}: {error.strerror or error}; choose "
+                f"another folder with dir= or RUNLOG_DIR"
             ) from None
         self._writer_id = writer.writer
         writer.append(start)
@@ -150,8 +150,8 @@ class Run:
             sync: accepted and ignored, as in the API that this one follows.
 
         Raises:
-            ArgumentTypeError: `data` is no mapping with str keys, a value cannot be stored, or `step`
-                or `commit` has a wrong type. Nothing is written and the step does not move.
+            ArgumentTypeError: `data` is no mapping with str keys, a value cannot be stored, or
+                `step` or `commit` has a wrong type. Nothing is written and the step does not move.
             UsageError: the run is finished.
         """
         if step is None and commit is None:

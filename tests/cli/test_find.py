@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import runlog
 from runlog_cli import find
 
 from .conftest import Call, journal_of
@@ -62,7 +63,7 @@ def test_a_root_given_for_a_run_names_a_run_to_give(train: Train, call: Call, ro
 
 def test_dots_do_not_climb_out_of_the_root(train: Train, root: Path) -> None:
     train(id="abcd1234", steps=1)
-    with pytest.raises(find.runlog.NotFound):
+    with pytest.raises(runlog.NotFound):
         find.run_path("../digits", root / "digits")
 
 
@@ -83,14 +84,14 @@ def test_patterns_commas_and_repeats_name_metrics_in_order() -> None:
     assert find.metric_names(known, ["val/*,a", "a"]) == ["val/x", "val/y", "a"]
     assert find.metric_names(known, ["b,c"]) == ["b,c"]
     assert find.metric_names([*known, "odd*"], ["odd*"]) == ["odd*"]
-    with pytest.raises(find.runlog.UnknownMetric, match="No metric fits 'z\\*'"):
+    with pytest.raises(runlog.UnknownMetric, match="No metric fits 'z\\*'"):
         find.metric_names(known, ["z*"])
 
 
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        (None, None),
+        (None, (None, None)),
         ("1:5", (1, 5)),
         ("1:", (1, None)),
         (":5", (None, 5)),

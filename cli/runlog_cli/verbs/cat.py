@@ -30,7 +30,7 @@ def cat(
     """Print the records of a run in order."""
     view = runlog.open(find.run_path(run, root))
     show = records.printer(as_json=as_json)
-    for entry in view.records(options.words(types), since=since):
+    for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()
     if view.damage:

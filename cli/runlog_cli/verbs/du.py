@@ -33,7 +33,7 @@ def du(
     limit = None if everything else _SHOWN
     render.out().print(
         Text.assemble(
-            (text.printable(f"{view.project}/{view.id}"), "bold"), f"  {text.size(usage.total)}"
+            (text.printable(render.run_name(view)), "bold"), f"  {text.size(usage.total)}"
         )
     )
     _print("By record type", usage.by_type, usage.total, limit=None)

@@ -61,7 +61,7 @@ def export(
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
     view = runlog.open(find.run_path(run, root))
     chosen = format or _by_suffix(output)
-    target = output or Path(f"{view.project}-{view.id}.{chosen}")
+    target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
     if target.exists() and not force:
         raise runlog.UsageError(
             f"{target} exists already; replace it with --force, or name another."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -77,31 +76,10 @@ def _print_jsonl(rows: runlog.History) -> None:
 
 
 def _print_csv(rows: runlog.History) -> None:
-    """The CSV that `runlog export` writes: text is always quoted, so that it is no number."""
-    columns = _columns(rows)
-    sys.stdout.write(",".join(_quoted(name) for name in columns) + "\n")
-    for row in _flat(rows):
-        sys.stdout.write(",".join(_csv_cell(row.get(name)) for name in columns) + "\n")
+    """The CSV that `runlog export` writes."""
+    from runlog.export.text import write_csv  # deferred: it loads pyarrow
 
-
-def _csv_cell(value: object) -> str:
-    """Empty where nothing was logged; floats in the shortest form that reads back the same."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, bytes | Mapping | list | tuple):
-        return _quoted(json.dumps(runlog.to_json(value), separators=(",", ":"), allow_nan=False))
-    # numpy's narrow floats as the float64 of the same value
-    return text.scalar(value.item() if hasattr(value, "item") else value)
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
-
-
-def _columns(rows: runlog.History) -> list[str]:
-    return [*_OWN, *(key for key in rows.keys if key not in _OWN)]
+    write_csv(rows.batches(), rows.schema, sys.stdout.buffer)
 
 
 def _flat(rows: runlog.History) -> Iterator[dict[str, Any]]:

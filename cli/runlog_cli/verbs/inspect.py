@@ -31,7 +31,7 @@ _NARROW = 60
 _SIDE_BY_SIDE = 100
 """Columns from which config and summary stand next to each other."""
 
-_NUMERIC = ("float", "int", "bool")
+_NUMERIC = ("float", "int", "uint", "bool", "null")
 
 
 def inspect(
@@ -70,6 +70,8 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
         "id": view.id,
         "project": view.project,
         "name": view.name,
+        "notes": view.notes,
+        "tags": view.tags,
         "path": view.path,
         "status": view.status,
         "start": view.start,
@@ -100,7 +102,7 @@ def _print(
 
 def _title(view: runlog.RunView) -> Text:
     state = str(view.status.state)
-    title = Text.assemble((text.printable(f"{view.project}/{view.id}"), "bold"))
+    title = Text.assemble((text.printable(render.run_name(view)), "bold"))
     if view.name and view.name != view.id:
         title.append(f"  {text.printable(view.name)}", "italic")
     title.append("  ")
@@ -118,6 +120,12 @@ def _identity(view: runlog.RunView) -> Table:
         facts["duration"] = text.duration(status.duration)
     if status.steps is not None:
         facts["last step"] = f"{status.steps:,}"
+    if status.message:
+        facts["message"] = status.message
+    if view.tags:
+        facts["tags"] = ", ".join(view.tags)
+    if view.notes:
+        facts["notes"] = view.notes
     if start is not None:
         facts |= _environment(start)
     facts["path"] = str(view.path)
@@ -143,8 +151,6 @@ def _environment(start: RunStart) -> dict[str, str]:
         "entity": start.entity,
         "group": start.group,
         "job type": start.job_type,
-        "tags": ", ".join(start.tags),
-        "notes": start.notes,
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -188,11 +194,13 @@ def _print_metrics(console: Console, view: runlog.RunView, limit: int | None) ->
     console.print(_heading("Metrics", f"{len(metrics):,}"))
     shown = metrics[:limit]
     width = _spark_width(console, shown)
+    curves = _curves(view, shown) if width else {}
     spark = (("", "left"),) if width else ()
     numbers = [(title, "right") for title in ("count", "min", "max", "last")]
     table = render.grid(("", "left"), *spark, *numbers, ("kind", "left"))
     for metric in shown:
-        curve = [Text(_curve(view, metric, width), "green")] if width else []
+        points = curves.get(metric.name, [])
+        curve = [Text(text.sparkline(points, width, render.blocks()), "green")] if width else []
         table.add_row(
             Text(f"  {text.printable(metric.name)}", "cyan"),
             *curve,
@@ -238,20 +246,21 @@ def _spark_width(console: Console, metrics: Iterable[runlog.Metric]) -> int:
     return max(room, _NARROWEST_SPARK)
 
 
-def _curve(view: runlog.RunView, metric: runlog.Metric, width: int) -> str:
-    if not any(kind.startswith(_NUMERIC) for kind in metric.kinds):
-        return ""
-    rows = view.history(keys=[metric.name], samples=_SAMPLES).rows()
-    values = [_at(row, metric.path) for row in rows]
-    return text.sparkline([v for v in values if v is not None], width, render.blocks())
-
-
-def _at(row: Any, path: Iterable[str]) -> object:
-    for key in path:
-        if not isinstance(row, Mapping):
-            return None
-        row = row.get(key)
-    return row
+def _curves(view: runlog.RunView, metrics: Iterable[runlog.Metric]) -> dict[str, list[object]]:
+    """Values of each numeric metric, evenly spaced over its rows, from one pass over them."""
+    drawn = [metric for metric in metrics if all(k.startswith(_NUMERIC) for k in metric.kinds)]
+    points: dict[str, list[object]] = {metric.name: [] for metric in drawn}
+    if not drawn:
+        return points
+    seen = dict.fromkeys(points, 0)
+    for batch in view.history(keys=points).batches():
+        for metric in drawn:
+            values = batch.column(metric.name).drop_null()
+            every = max(1, metric.count // _SAMPLES)
+            here = range(-seen[metric.name] % every, len(values), every)
+            points[metric.name] += [values[i].as_py() for i in here]
+            seen[metric.name] += len(values)
+    return points
 
 
 def _print_files(console: Console, view: runlog.RunView) -> None:

@@ -77,6 +77,12 @@ def ls(
     else:
         render.say(f"No runs found below {text.printable(str(root))}.")
 
+    unreadable = [run.problem for run in runs if run.problem]
+    for problem in unreadable:
+        render.warn(text.printable(problem))
+    if unreadable:
+        raise typer.Exit(options.EXIT_LOSS)
+
 
 def _wanted(run: runlog.RunSummary, project: str | None, state: str | None) -> bool:
     return project in {None, run.project} and state in {None, str(run.state)}
@@ -178,5 +184,6 @@ def _cell(value: object) -> str:
 
 def _state(run: runlog.RunSummary) -> Text:
     state = str(run.state)
-    shown = Text(state, render.STATE_STYLE.get(state, ""))
-    return shown.append(", damaged", "red") if run.damaged else shown
+    return (
+        Text("unreadable", "red") if run.problem else Text(state, render.STATE_STYLE.get(state, ""))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -15,6 +16,9 @@ def recover(
     runs: options.Runs,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where a process seems to be writing still.")
+    ] = False,
     as_json: options.JsonList = False,
 ) -> None:
     """Make crashed or damaged runs clean again; exit code 3 if records were lost.
@@ -23,7 +27,7 @@ def recover(
     kept. A crashed run can also be read as it is: this makes it smaller and quicker to read.
     """
     paths = [find.run_path(run, root) for run in runs]
-    done = [_recover(path) for path in paths]
+    done = [_recover(path, force=force) for path in paths]
     if as_json:
         render.document(done)
     else:
@@ -33,9 +37,9 @@ def recover(
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _recover(path: Path) -> journal.Recovered:
+def _recover(path: Path, *, force: bool) -> journal.Recovered:
     with render.progress(f"recovering {path}") as advance:
-        return journal.recover(path, progress=advance)
+        return journal.recover(path, force=force, progress=advance)
 
 
 def _print(recovered: journal.Recovered) -> None:
@@ -51,5 +55,5 @@ def _print(recovered: journal.Recovered) -> None:
     console.print(Text.assemble(outcome, where, (remark, "dim")), soft_wrap=True)
     for item in recovered.lost:
         console.print(Text(f"  {render.describe(item)}"), soft_wrap=True)
-    if recovered.backup is not None:
-        render.say(f"The original is kept as {text.printable(str(recovered.backup))}")
+    for kept in recovered.kept:
+        render.say(f"The damaged original is kept as {text.printable(str(kept))}")

@@ -21,7 +21,7 @@ def verify(
     paths = [find.run_path(run, root) for run in runs]
     reports = [_check(path) for path in paths]
     if as_json:
-        render.document(reports)
+        render.document([{"ok": report.ok} | render.jsonable(report) for report in reports])
     else:
         for report in reports:
             _print(report)
@@ -30,8 +30,8 @@ def verify(
 
 
 def _check(path: Path) -> journal.Report:
-    with render.waiting(f"verifying {path}"):
-        return journal.verify(path)
+    with render.progress(f"verifying {path}") as advance:
+        return journal.verify(path, progress=advance)
 
 
 def _print(report: journal.Report) -> None:
@@ -45,6 +45,10 @@ def _print(report: journal.Report) -> None:
     )
     for problem in report.problems:
         console.print(Text(f"  {render.describe(problem)}"), soft_wrap=True)
+    if report.losses:
+        console.print(
+            Text(f"  states {text.count(len(report.losses), 'loss')} of its own", "yellow")
+        )
 
 
 def _sum(report: journal.Report) -> str:
