@@ -118,8 +118,18 @@ class Totals:
     config: Cells = field(default_factory=dict)
     summary: Cells = field(default_factory=dict)
     status: status.State = status.EMPTY
-    metrics: dict[Path, Metric] = field(default_factory=dict)
     losses: list[Entry] = field(default_factory=list)
+    _metrics: dict[Path, Metric] = field(default_factory=dict)
+    _stored: tuple[list[list[Any]], str] | None = None  # a footer's metrics, not yet looked at
+
+    @property
+    def metrics(self) -> dict[Path, Metric]:
+        """Statistics by path. A list of ten thousand runs never asks for them."""
+        if self._stored is not None:
+            rows, writer = self._stored
+            self._stored = None
+            self._metrics = {m.path: m for m in (_metric_in(row, writer) for row in rows)}
+        return self._metrics
 
     def add(self, segment: Segment, writer: str, report: Callable[[Damage], None]) -> None:
         """Count a segment in."""
@@ -279,8 +289,8 @@ def from_footer(head: Mapping[str, Any], writer: str) -> Totals:
             config=_cells_in(head["config"], writer),
             summary=_cells_in(head["summary"], writer),
             status=state,
-            metrics={m.path: m for m in (_metric_in(row, writer) for row in head["metrics"])},
             losses=losses,
+            _stored=(head["metrics"], writer),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise codec.Malformed(f"the footer is malformed: {error!r}") from None

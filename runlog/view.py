@@ -468,6 +468,8 @@ class RunView:
         return self._segments[journal.writer]
 
     def _all(self) -> Totals:
+        if self._totals is None and self._limits is None and len(self._open) == 1:
+            self._totals = self._open[0].totals()
         if self._totals is None:
             totals = Totals()
             for journal in self._open:

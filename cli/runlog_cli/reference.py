@@ -31,7 +31,7 @@ id, or `PROJECT/RUN_ID`; the last two are looked up below the root, which is `--
 - Times are shown in the local time zone. In JSON they are integers: microseconds since the Unix
   epoch, UTC.
 - In JSON, values are as `runlog.to_json` gives them: exact, with NaN and infinities as
-  `{"$float": "NaN"}`.
+  `{"$float": "nan"}`.
 
 | exit code | means |
 | --- | --- |

@@ -154,6 +154,7 @@ class Keeper:
     def _run(self) -> None:
         tick = TICK if not self._interval else min(TICK, self._interval)
         synced = beaten = monotonic()
+        cold = True
         while not self._stop:
             self._wake.wait(tick)
             self._wake.clear()
@@ -168,6 +169,9 @@ class Keeper:
                 if now - beaten >= HEARTBEAT:
                     beaten = now
                     self._beat()
+                if cold and not self._stop and self._may_seal():
+                    cold = False
+                    from runlog.journal import sealed, tails  # noqa: F401 - so that finish() is quick
                 if self._broken:
                     self._broken = False
                     with self._writer.lock:

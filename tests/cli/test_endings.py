@@ -122,7 +122,7 @@ def test_version(shell: Call) -> None:
     assert result.out.startswith(f"runlog {runlog.__version__},")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["inspect", "abcd1234", "--no-check"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["inspect", "abcd1234", "--json"]])
 def test_a_start_does_not_wait_for_arrow(arguments: list[str], train: Train) -> None:
     train(id="abcd1234", steps=3)
     script = (

@@ -34,7 +34,8 @@ def test_parquet_has_every_row_and_its_name_is_printed(
 
 def test_the_suffix_chooses_the_format(run_id: str, call: Call, tmp_path: Path) -> None:
     assert call("export", run_id, "-o", tmp_path / "x.csv").code == 0
-    assert len(list(csv.reader((tmp_path / "x.csv").open()))) == STEPS + 1
+    lines = (tmp_path / "x.csv").read_text().splitlines()
+    assert len(list(csv.reader(lines))) == STEPS + 1
     assert call("export", run_id, "-o", tmp_path / "x.jsonl").code == 0
     lines = (tmp_path / "x.jsonl").read_text().splitlines()
     assert json.loads(lines[3])["_step"] == 3

@@ -113,4 +113,4 @@ def test_special_floats_stay_valid_json(call: Call) -> None:
     with runlog.init(project="digits", id="nan00001") as run:
         run.log({"x": math.nan, "y": -math.inf, "big": 10**5000})
     (got,) = call("history", "nan00001", "--json").lines()
-    assert got["x"] == {"$float": "NaN"}
+    assert got["x"] == {"$float": "nan"}
