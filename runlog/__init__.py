@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runlog.api import Run, Settings, active, current, finish, init, log
 from runlog.damage import Damage, DamageKind
 from runlog.errors import (
     ArgumentTypeError,
@@ -24,7 +25,6 @@ from runlog.errors import (
     UnknownMetric,
     UsageError,
 )
-from runlog.run import Run, Settings, active, current, finish, init, log
 from runlog.version import __version__
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 JSON has no word for some values, so they are objects with one key that starts with "$":
 
     {"$float": "nan"}        also "inf", "-inf"
+    {"$int": "0x…"}          an integer of more than 14,000 bits
     {"$float32": 0.5}        a numpy scalar: its type, its value (or "nan", …)
     {"$bytes": "…"}          base64
     {"$map": [[key, value]]} a dict whose keys are not all str, or one that looks like these
@@ -31,7 +32,10 @@ _WORDS = {
     "I": "uint32",
     "Q": "uint64",
 }
-_SPECIAL = frozenset({"$float", "$bytes", "$map", "$str", *("$" + w for w in _WORDS.values())})
+_MAX_INT_BITS = 14_000
+_SPECIAL = frozenset(
+    {"$float", "$int", "$bytes", "$map", "$str", *("$" + w for w in _WORDS.values())}
+)
 
 
 def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
@@ -41,7 +45,8 @@ def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
     if value is None or isinstance(value, bool):
         return value
     if type(value) is int:
-        return value
+        # Python refuses to turn longer ones into decimal digits.
+        return value if value.bit_length() <= _MAX_INT_BITS else {"$int": hex(value)}
     if type(value) is float:
         return value if math.isfinite(value) else {"$float": repr(value)}
     if isinstance(value, str):
@@ -75,6 +80,8 @@ def from_json(value: Any) -> Any:
         (word, inner), *_ = value.items()
         if word == "$float":
             return float(inner)
+        if word == "$int":
+            return int(inner, 16)
         if word == "$bytes":
             return base64.b64decode(inner)
         if word == "$str":

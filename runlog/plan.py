@@ -52,7 +52,7 @@ class Column:
     Attributes:
         name: of the column.
         path: of the metric.
-        code: type code of its numbers; "s" for text, "j" for JSON text, "n" for only None.
+        code: type code of its numbers; "s" for text, "j" for JSON text.
         typed: whether a second column says what each value was.
     """
 
@@ -64,28 +64,23 @@ class Column:
     @property
     def type(self) -> pa.DataType:
         """Arrow type."""
-        if self.code == "n":
-            return pa.null()
         return pa.utf8() if self.code in "sj" else _ARROW[self.code]
 
 
 def column(metric: Metric) -> Column:
     """The column for a metric, from the types and ranges that the directories tell."""
-    codes = {_CODE[kind] for kind in metric.kinds} - {"n"}
-    if not codes:
-        return Column(metric.name, metric.path, "n", typed=False)
-    if len(codes) == 1:
-        (code,) = codes
-        return Column(metric.name, metric.path, "j" if code == "v" else code, typed=False)
-    common = _common(codes, metric)
-    if common is None:
+    codes = {_CODE[kind] for kind in metric.kinds}
+    numbers = codes - {"n"}
+    common = numbers.copy().pop() if len(numbers) == 1 else _common(numbers, metric)
+    if common is None or common == "v":
         return Column(metric.name, metric.path, "j", typed=False)
-    return Column(metric.name, metric.path, common, typed=True)
+    # A logged None is null as well as a key that was not logged: only the type column tells.
+    return Column(metric.name, metric.path, common, typed=len(codes) > 1)
 
 
 def _common(codes: set[str], metric: Metric) -> str | None:
     """The narrowest type that holds all numbers of these types exactly; None if there is none."""
-    if codes & {"v", "s", "?"}:
+    if not codes or codes & {"v", "s", "?"}:
         return None
     floats = codes & set("def")
     low, high = metric.min or 0, metric.max or 0
@@ -208,8 +203,10 @@ def _parts(
     return found
 
 
-def _inside(pair: tuple[int | None, int | None], values: Array) -> Array:
+def _inside(pair: tuple[int | None, int | None] | None, values: Array) -> Array:
     mask = np.ones(len(values), np.bool_)
+    if pair is None:
+        return mask
     if pair[0] is not None:
         mask &= values >= pair[0]
     if pair[1] is not None:
@@ -268,35 +265,32 @@ def _fill(  # noqa: C901 - each kind of column is one short stretch
         whole = _whole(col, *pieces[0])
         if whole is not None:
             return [whole]
-    if col.code == "n":
-        return [pa.nulls(rows)]
     row = np.concatenate([_rows_of(p) for p, _, _ in pieces]) if pieces else _ALL
     seq = np.concatenate([p.seq for p, _, _ in pieces]) if pieces else _ALL
     order = np.argsort(seq, kind="stable")  # the newest value of a row is laid down last
     row = row[order]
-    valid = np.zeros(rows, np.bool_)
-    known = [np.full(len(p.seq), code != "n") for p, code, _ in pieces]
+    logged = np.zeros(rows, np.bool_)
+    kinds = np.zeros(rows, np.int8)
     if pieces:
-        valid[row] = np.concatenate(known)[order]
+        logged[row] = True
+        marks = [np.full(len(p.seq), _KIND_INDEX[code], np.int8) for p, code, _ in pieces]
+        kinds[row] = np.concatenate(marks)[order]
+    valid = logged if col.code == "j" else logged & (kinds != _KIND_INDEX["n"])
     if col.code in "sj":
         out = np.full(rows, None, object)
         texts = [_texts(col, p, code, data) for p, code, data in pieces]
         if texts:
             out[row] = np.concatenate(texts)[order]
-        return [pa.array(out, pa.utf8(), mask=~valid)]
-    dtype = np.dtype(np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code])
-    values = np.zeros(rows, dtype)
-    if pieces:
-        numbers = [_numbers(p, data, dtype) for p, _, data in pieces]
-        values[row] = np.concatenate(numbers)[order]
-    mask = None if valid.all() else ~valid
-    arrays = [pa.array(values, col.type, mask=mask)]
-    if col.typed:
-        kinds = np.zeros(rows, np.int8)
+        arrays = [pa.array(out, pa.utf8(), mask=~valid)]
+    else:
+        dtype = np.dtype(np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code])
+        values = np.zeros(rows, dtype)
         if pieces:
-            marks = [np.full(len(p.seq), _KIND_INDEX[code], np.int8) for p, code, _ in pieces]
-            kinds[row] = np.concatenate(marks)[order]
-        index = pa.array(kinds, pa.int8(), mask=mask)
+            numbers = [_numbers(p, data, dtype) for p, _, data in pieces]
+            values[row] = np.concatenate(numbers)[order]
+        arrays = [pa.array(values, col.type, mask=None if valid.all() else ~valid)]
+    if col.typed:
+        index = pa.array(kinds, pa.int8(), mask=~logged)
         arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
     return arrays
 
@@ -305,8 +299,6 @@ def _whole(col: Column, part: _Part, code: str, data: Any) -> pa.Array | None:
     """A column that is one group's page as it is."""
     if code != col.code:
         return None
-    if code == "n":
-        return pa.nulls(len(part.seq))
     if isinstance(data, Text):
         if part.pick is not None:
             return None
@@ -335,7 +327,7 @@ def _numbers(part: _Part, data: Any, dtype: np.dtype[Any]) -> Array:
 
 def _texts(col: Column, part: _Part, code: str, data: Any) -> Array:
     if data is None:
-        return np.full(len(part.seq), None, object)
+        return np.full(len(part.seq), "null" if col.code == "j" else None, object)
     values = list(data) if code in codec.SCALAR_CODES else data
     values = values if isinstance(values, list) else values.tolist()
     if part.pick is not None:
@@ -375,10 +367,12 @@ def _build_slowly(
         first = np.maximum.accumulate(first)
     arrays: list[pa.Array] = [_own(name, steps, last, started) for name in own]
     for col in columns:
+        logged = [col.path in r.leaves for r in rows]
         values = [r.leaves.get(col.path) for r in rows]
         if col.code == "j":
-            made = pa.array([None if v is None else json_text(v) for v in values], pa.utf8())
-        elif col.code in "sn":
+            texts = [json_text(v) if had else None for v, had in zip(values, logged, strict=True)]
+            made = pa.array(texts, pa.utf8())
+        elif col.code == "s":
             made = pa.array(values, col.type)
         else:
             dtype = np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code]
@@ -387,13 +381,20 @@ def _build_slowly(
             made = pa.array(filled, col.type, mask=mask)
         arrays.append(made)
         if col.typed:
-            names = [None if v is None else KINDS[type_code(v)] for v in values]
-            index = pa.array(
-                [None if n is None else _KIND_NAMES.index(n) for n in names], pa.int8()
-            )
+            marks = [
+                _KIND_INDEX[_kind_code(v)] if had else None
+                for v, had in zip(values, logged, strict=True)
+            ]
+            index = pa.array(marks, pa.int8())
             arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
     arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
     return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))
+
+
+def _kind_code(value: Any) -> str:
+    if value is None:
+        return "n"
+    return "s" if isinstance(value, str) else type_code(value)
 
 
 def merge(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:

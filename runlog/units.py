@@ -27,7 +27,9 @@ Range = tuple[int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Which records of a history to read. Each range is (from, to), to exclusive, None open.
+    """Which records of a history to read.
+
+    Ranges are (from, to), `to` exclusive; None, for one end or for both, is open.
 
     Attributes:
         step: steps.
@@ -35,13 +37,16 @@ class Where:
         time: µs since the Unix epoch, UTC.
     """
 
-    step: Range = (None, None)
-    seq: Range = (None, None)
-    time: Range = (None, None)
+    step: Range | None = (None, None)
+    seq: Range | None = (None, None)
+    time: Range | None = (None, None)
 
     def __post_init__(self) -> None:
         for name in ("step", "seq", "time"):
             pair = getattr(self, name)
+            if pair is None:
+                object.__setattr__(self, name, (None, None))
+                continue
             if not (isinstance(pair, tuple) and len(pair) == 2):
                 raise ArgumentTypeError(f"where.{name} must be a pair (from, to), not {pair!r}")
             if not all(v is None or isinstance(v, int) for v in pair):
@@ -70,16 +75,16 @@ def coerce_where(where: Where | Mapping[str, Any] | None) -> Where:
     unknown = set(where) - {"step", "seq", "time"}
     if unknown:
         raise ArgumentValueError(f"where has no {min(unknown)!r}; it has step, seq and time")
-    return Where(**{key: tuple(pair) for key, pair in where.items()})
+    return Where(**{k: None if pair is None else tuple(pair) for k, pair in where.items()})
 
 
-def overlaps(pair: Range, first: int, last: int) -> bool:
+def overlaps(pair: Range | None, first: int, last: int) -> bool:
     """Whether a range meets [first, last]."""
-    low, high = pair
+    low, high = pair or (None, None)
     return (low is None or last >= low) and (high is None or first < high)
 
 
-def inside(pair: Range, value: int) -> bool:
+def inside(pair: Range | None, value: int) -> bool:
     """Whether a range holds a number."""
     return overlaps(pair, value, value)
 

@@ -62,7 +62,8 @@ def test_json_lines_are_lines_for_every_reader(tmp_path: Path) -> None:
 
 def test_an_integer_of_more_digits_than_python_likes_to_print(tmp_path: Path) -> None:
     export.write(logged([{"n": 10**5000}]), tmp_path / "run.jsonl", "jsonl")
-    assert b'"n":1' + b"0" * 5000 in (tmp_path / "run.jsonl").read_bytes()
+    (row,) = (tmp_path / "run.jsonl").read_text().splitlines()
+    assert runlog.from_json(json.loads(row))["n"] == 10**5000
 
 
 def test_long_json_lines_hold_each_value_exactly(tmp_path: Path) -> None:

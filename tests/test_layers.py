@@ -32,7 +32,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("plan",),
     ("history",),
     ("view",),
-    ("catalog", "export", "run"),
+    ("catalog", "export", "api"),
     ("testing",),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

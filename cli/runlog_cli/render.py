@@ -38,9 +38,16 @@ STATE_STYLE = {
 }
 
 
+class _Output(Console):
+    """A console that leaves a closed pipe to `runlog_cli.app`, as every other output does."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 -- called by rich where it has caught BrokenPipeError
+
+
 def out() -> Console:
     """The console for data."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    return _Output(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:

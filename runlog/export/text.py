@@ -11,7 +11,6 @@ JSON lines: an object per line, ASCII, values as `runlog.to_json` gives them: ty
 from __future__ import annotations
 
 import json
-import sys
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -61,20 +60,7 @@ def write_json_lines(objects: Iterable[Mapping[str, Any]], file: IO[bytes]) -> N
 
 def dumps(value: Any) -> str:
     """Exact JSON of any value that a run can log, on one line."""
-    plain = to_json(value)
-    try:
-        return _encode(plain)
-    except ValueError:  # an integer of more digits than Python prints unasked (4,300)
-        limit = sys.get_int_max_str_digits()
-        sys.set_int_max_str_digits(0)
-        try:
-            return _encode(plain)
-        finally:
-            sys.set_int_max_str_digits(limit)
-
-
-def _encode(plain: Any) -> str:
-    return json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
 
 
 def _quoted(text: str) -> str:

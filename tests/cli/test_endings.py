@@ -74,15 +74,16 @@ def test_an_option_that_does_not_exist_leaves_stdout_empty(call: Call) -> None:
 
 def test_a_closed_pipe_is_quiet(train: Train) -> None:
     train(id="abcd1234", steps=5000)
-    command = subprocess.Popen(
-        [COMMAND, "cat", "abcd1234", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert command.stdout is not None
-    command.stdout.readline()
-    command.stdout.close()
-    assert command.stderr is not None
-    assert command.stderr.read() == b""
-    assert command.wait(PATIENCE) == 141
+    for verb in (["cat", "--json"], ["cat"], ["history"], ["history", "-f", "table"]):
+        with subprocess.Popen(
+            [COMMAND, *verb, "abcd1234"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as command:
+            assert command.stdout is not None
+            command.stdout.readline()
+            command.stdout.close()
+            assert command.stderr is not None
+            assert command.stderr.read() == b""
+            assert command.wait(PATIENCE) == 141
 
 
 def test_a_pipe_closed_before_the_first_line_is_quiet(train: Train) -> None:
@@ -186,12 +187,17 @@ def test_completion_offers_the_runs_of_the_root(train: Train, shell: Call) -> No
     assert shell(env=environment).out.split() == ["abcd1234"]
 
 
-def on_a_terminal(*arguments: str, columns: int, env: dict[str, str] | None = None) -> Result:
-    """Runs the console script with stdout and stderr on one pseudo-terminal."""
+def on_a_terminal(
+    *arguments: str, columns: int, talk: bool = False, env: dict[str, str] | None = None
+) -> Result:
+    """Runs the console script on a pseudo-terminal: stdout, and stderr if `talk` is set."""
     main_end, other_end = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color", **(env or {})}
     process = subprocess.Popen(
-        [COMMAND, *arguments], stdout=other_end, stderr=other_end, env=environment
+        [COMMAND, *arguments],
+        stdout=other_end,
+        stderr=other_end if talk else subprocess.DEVNULL,
+        env=environment,
     )
     os.close(other_end)
     received = b""
@@ -226,7 +232,9 @@ def test_a_progress_bar_is_on_a_terminal_only(train: Train, shell: Call, tmp_pat
     train(id="abcd1234")
     piped = shell("export", "abcd1234", "-o", tmp_path / "a.csv")
     assert "exporting" not in piped.out + piped.err
-    shown = on_a_terminal("export", "abcd1234", "-o", str(tmp_path / "b.csv"), columns=120)
+    shown = on_a_terminal(
+        "export", "abcd1234", "-o", str(tmp_path / "b.csv"), columns=120, talk=True
+    )
     assert "exporting" in shown.out
 
 

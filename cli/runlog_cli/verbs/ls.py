@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -12,10 +12,16 @@ from rich.text import Text
 import runlog
 from runlog_cli import options, render, text
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 _ORDERS = ("started", "run", "name", "state", "duration", "step", "size")
 
 _WIDE = 100
 """Columns from which times are shown in full."""
+
+_NAME = 6
+"""Columns that must be left for names to be shown at all."""
 
 
 def ls(
@@ -136,7 +142,14 @@ def _value(run: runlog.RunSummary, key: str) -> Any:
 
 def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
     console = render.out()
-    named = any(run.name and run.name != run.id for run in runs)
+    table = _table(runs, keys, console.width, named=False)
+    room = console.width - console.measure(table).maximum
+    if room >= _NAME and any(run.name and run.name != run.id for run in runs):
+        table = _table(runs, keys, console.width, named=True)
+    console.print(table)
+
+
+def _table(runs: list[runlog.RunSummary], keys: list[str], width: int, *, named: bool) -> Table:
     table = render.grid(
         ("run", "left"),
         ("state", "left"),
@@ -150,20 +163,19 @@ def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
     for column in table.columns[: -1 if named else None]:
         column.no_wrap = True
     for run in runs:
-        values = [Text(_cell(_value(run, key))) for key in keys]
-        # The name gives way where the terminal is too narrow for all.
+        # The name gives way where the terminal is too narrow for all of it.
         name = Text(text.printable(run.name or ""), no_wrap=True, overflow="ellipsis")
         table.add_row(
             Text(text.printable(_name(run)), "bold"),
             _state(run),
-            Text(_started(run.started, console.width)),
+            Text(_started(run.started, width)),
             Text(text.duration(run.duration)),
             Text(text.number(run.steps)),
-            *values,
+            *(Text(_cell(_value(run, key))) for key in keys),
             Text(text.size(run.bytes)),
             *([name] if named else []),
         )
-    console.print(table)
+    return table
 
 
 def _started(started: int | None, width: int) -> str:

@@ -18,14 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from runlog.api import identity
+from runlog.api.settings import Settings
+from runlog.api.state import RunConfig, RunSummary
+from runlog.api.values import leaves
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from runlog.journal.names import new_writer_id
 from runlog.journal.writer import JournalWriter
 from runlog.records import Blob, Finish, RunStart, RunUpdate
-from runlog.run import identity
-from runlog.run.settings import Settings
-from runlog.run.state import RunConfig, RunSummary
-from runlog.run.values import leaves
 from runlog.segment import row_flags
 
 if TYPE_CHECKING:
@@ -332,7 +332,7 @@ class Run:
         self._finish(_whole("exit_code", exit_code or 0), None, quiet=quiet)
 
     def _finish(self, exit_code: int, message: str | None, *, quiet: bool | None = None) -> None:
-        from runlog.run import module
+        from runlog.api import module
 
         if self._finished:
             return

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runlog.api import identity
+from runlog.api.run import Run
+from runlog.api.settings import Settings, resolve
 from runlog.errors import ArgumentTypeError, Error, UsageError
 from runlog.records import RunStart
-from runlog.run import identity
-from runlog.run.run import Run
-from runlog.run.settings import Settings, resolve
 from runlog.version import __version__
 
 _active: Run | None = None

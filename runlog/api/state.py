@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from runlog.api.values import mapping
 from runlog.errors import ArgumentTypeError, ConfigError
 from runlog.records import Config, Summary
-from runlog.run.values import mapping
 
 Append = Callable[[Any], Any]
 
