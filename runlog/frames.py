@@ -98,13 +98,13 @@ def scan(file: str, read: Read, size: int, salt: bytes = b"") -> Iterator[Frame 
         salt: of the file; empty to take that of the first sound frame.
     """
     at = framing.FILE_HEADER_SIZE
-    last_seq: int | None = None
+    last_seq = 0  # a journal's records count from 1
     while at < size:
         found = framing.parse_frame_header(read(at, FRAME_HEADER_SIZE), salt or None)
         start = at
         if found is None:
             at, found = _search(read, at + 1, size, salt)
-            first = None if last_seq is None else last_seq + 1
+            first = last_seq + 1
             last = None
             if found is not None:
                 header = found[0]
@@ -140,17 +140,17 @@ def _search(
 
 
 def _passed_over(
-    file: str, read: Read, start: int, end: int, first: int | None, last: int | None
+    file: str, read: Read, start: int, end: int, first: int, last: int | None
 ) -> Damage:
     sample = read(start, min(end - start, _BLOCK))
     reason, detail = stream.describe(sample, FRAME_MAGIC, "frame header")
     if reason is DamageKind.CUT and end - start >= FRAME_HEADER_SIZE:
         reason, detail = DamageKind.CHECKSUM, "a frame header does not match its checksum"
-    lost = None
-    if first is not None and last is not None:
-        lost = max(0, last - first + 1)
-        if not lost:
-            first = last = None
+    if last is None:
+        return Damage(file, reason, start, end - start, first, None, None, None, detail)
+    lost = max(0, last - first + 1)
+    if not lost:
+        return Damage(file, reason, start, end - start, detail=detail)
     return Damage(file, reason, start, end - start, first, last, None, lost, detail)
 
 

@@ -95,7 +95,7 @@ def looks_like_file(data: bytes) -> bool:
     """
     same = sum(a == b for a, b in zip(data[:8], FILE_MAGIC, strict=False))
     first = data[FILE_HEADER_SIZE : FILE_HEADER_SIZE + 4]
-    return same >= 5 or first in {TAIL_MAGIC, FRAME_MAGIC}
+    return same >= min(5, len(data)) or first in {TAIL_MAGIC, FRAME_MAGIC}
 
 
 # ---------------------------------------------------------------- tail frames

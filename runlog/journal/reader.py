@@ -77,7 +77,7 @@ class _Contents:
     segments: list[Segment] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
     blobs: dict[str, frames.Frame] = field(default_factory=dict)
-    ignored: int = 0
+    told: int = 0  # greatest sequence number that any sound header tells of
 
 
 class Journal:
@@ -296,6 +296,7 @@ class Journal:
             if isinstance(item, Damage):
                 out.damage.append(item)
             else:
+                out.told = max(out.told, item.header.last_seq)
                 self._read_frame(source, item, out, cut)
 
     def _read_frame(
@@ -392,6 +393,8 @@ class Journal:
         schemas = stream.schemas_in([run for tail in contents for run in tail.runs])
         for tail in contents:
             out.damage += tail.damage
+            if tail.header is not None:
+                out.told = max(out.told, tail.header.first_seq - 1)
             runs: list[stream.FrameRun] = []
             for run in tail.runs:
                 if run.tag == framing.TAG_SCHEMA:
@@ -409,7 +412,8 @@ class Journal:
         """Damage with the sequence numbers that are truly missing, and gaps that none explains."""
         known = self._stated(out)
         missing = Spans()
-        for first, last in spans.missing(1, spans.last):
+        end_of_all = max(spans.last, out.told)
+        for first, last in spans.missing(1, end_of_all):
             for span in known.missing(first, last):
                 missing.add(*span)
         settled = []
@@ -417,7 +421,7 @@ class Journal:
             if damage.first_seq is None or damage.key is not None or damage.reason in _DECODED:
                 settled.append(damage)
                 continue
-            end = damage.last_seq if damage.last_seq is not None else spans.last
+            end = damage.last_seq if damage.last_seq is not None else end_of_all
             parts = missing.within(damage.first_seq, end)
             if parts:
                 lost = sum(last - first + 1 for first, last in parts)
@@ -426,7 +430,7 @@ class Journal:
                 )
                 for part in parts:
                     missing.remove(*part)
-            elif damage.last_seq is not None or damage.first_seq <= spans.last:
+            elif damage.last_seq is not None or damage.first_seq <= end_of_all:
                 # All of it stands elsewhere. A torn end that the next tail repeats is how a full
                 # disk looks afterwards, and no damage.
                 if damage.reason is not DamageKind.CUT:
