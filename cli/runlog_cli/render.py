@@ -45,9 +45,9 @@ class _Output(Console):
         raise  # noqa: PLE0704 -- called by rich where it has caught BrokenPipeError
 
 
-def out() -> Console:
-    """The console for data."""
-    return _Output(file=sys.stdout, highlight=False, markup=False, emoji=False)
+def out(width: int | None = None) -> Console:
+    """The console for data; `width` in columns, that of the terminal by default."""
+    return _Output(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
 
 
 def err() -> Console:
@@ -126,7 +126,8 @@ def grid(*columns: tuple[str, str], header: bool = True) -> Table:
             title,
             justify="right" if justify == "right" else "left",
             header_style="dim",
-            overflow="fold",
+            # A number that does not fit is seen to be cut, never read as another number.
+            overflow="ellipsis" if justify == "right" else "fold",
             no_wrap=justify == "right",
         )
     return table

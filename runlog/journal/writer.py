@@ -482,6 +482,7 @@ class JournalWriter:
         with self.lock:
             if self.closed:
                 return True
+            self.retry()
             for record in records:
                 self.append(record)
             self.closed = True

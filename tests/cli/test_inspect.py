@@ -123,3 +123,19 @@ def test_every_kind_of_value_can_be_a_metric(value: object, call: Call) -> None:
     for view in ("inspect", "history", "cat", "du", "verify"):
         for form in ([], ["--json"]):
             assert call(view, "kinds001", *form).code == 0
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_a_number_is_never_cut_into_another(
+    columns: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with runlog.init(project="digits", id="long0001") as run:
+        for value in (123456789012, -123456789012):
+            run.log({"a metric with a rather long name": value})
+    out = call("inspect", "long0001").out
+    shown = out[out.index("Metrics") : out.index("Files")]
+    assert "metric" in shown
+    for word in shown.split():
+        if word.strip("-").startswith("123"):
+            assert word.strip("-") == "123,456,789,012" or word.endswith("…")

@@ -74,9 +74,12 @@ def test_an_order_that_no_run_has_is_a_usage_mistake(call: Call) -> None:
 
 @pytest.mark.usefixtures("three")
 def test_keys_of_summary_and_config_become_columns(call: Call) -> None:
-    out = call("ls", "--keys", "lr,epoch").out
-    assert "lr" in out.splitlines()[0]
-    assert "0.2" in out
+    header, *rows = call("ls", "--keys", "lr,epoch,train.loss,model.width").out.splitlines()
+    assert header.split()[-5:] == ["lr", "epoch", "train.loss", "model.width", "size"]
+    # Wider than the terminal, and yet nothing is cut.
+    assert len(header) > 80
+    (alpha,) = (row.split() for row in rows if "digits/aaaaaaaa" in row)
+    assert alpha[-6:-3] == ["0.2", "0", "0.91393"]
 
 
 @pytest.mark.usefixtures("three")

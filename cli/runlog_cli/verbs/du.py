@@ -64,5 +64,4 @@ def _print(title: str, sizes: Mapping[str, int], total: int, limit: int | None) 
 
 
 def _bar(share: float) -> str:
-    full = render.blocks()[-1]
-    return full * max(1, round(share * _BAR)) if share > 0 else ""
+    return render.blocks()[-1] * round(share * _BAR)

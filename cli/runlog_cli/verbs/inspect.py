@@ -25,8 +25,10 @@ _SAMPLES = 32
 """Points of a sparkline at most; terminals of 80 columns show about a dozen."""
 
 _NARROWEST_SPARK = 8
-_NARROW = 60
-"""Columns below which no curves are drawn."""
+_NARROWEST_NAME = 12
+
+_FIGURES: tuple[str, ...] = ("count", "min", "max", "last", "kind")
+"""What is shown of a metric; the last value alone where the terminal has no room for all."""
 
 _SIDE_BY_SIDE = 100
 """Columns from which config and summary stand next to each other."""
@@ -193,26 +195,42 @@ def _print_metrics(console: Console, view: runlog.RunView, limit: int | None) ->
         return
     console.print(_heading("Metrics", f"{len(metrics):,}"))
     shown = metrics[:limit]
-    width = _spark_width(console, shown)
+    cells = [_cells(metric) for metric in shown]
+    names = [f"  {text.printable(metric.name)}" for metric in shown]
+    longest = max(map(len, names))
+    titles = _FIGURES
+    room = console.width - _width(cells, titles)
+    if room < min(longest, _NARROWEST_NAME) + 2:
+        titles = ("last",)
+        room = console.width - _width(cells, titles)
+    width = min(room - longest - 4, _SAMPLES) if titles == _FIGURES else 0
+    # Long names are folded before curves get too narrow to say anything.
+    if width < _NARROWEST_SPARK:
+        width = _NARROWEST_SPARK if room - _NARROWEST_SPARK - 4 >= _NARROWEST_NAME else 0
     curves = _curves(view, shown) if width else {}
-    spark = (("", "left"),) if width else ()
-    numbers = [(title, "right") for title in ("count", "min", "max", "last")]
-    table = render.grid(("", "left"), *spark, *numbers, ("kind", "left"))
-    for metric in shown:
-        points = curves.get(metric.name, [])
-        curve = [Text(text.sparkline(points, width, render.blocks()), "green")] if width else []
+    columns = [(title, "left" if title == "kind" else "right") for title in titles]
+    table = render.grid(("", "left"), *([("", "left")] if width else []), *columns)
+    table.columns[0].width = max(min(longest, room - 2 - (width + 2 if width else 0)), 1)
+    for metric, name, cell in zip(shown, names, cells, strict=True):
+        line = text.sparkline(curves.get(metric.name, []), width, render.blocks()) if width else ""
         table.add_row(
-            Text(f"  {text.printable(metric.name)}", "cyan"),
-            *curve,
-            Text(text.number(metric.count)),
-            Text(text.number(metric.min)),
-            Text(text.number(metric.max)),
-            Text(_last(metric.last)),
-            Text(_kinds(metric), "dim"),
+            Text(name, "cyan"),
+            *([Text(line, "green")] if width else []),
+            *(Text(cell[title], "dim" if title == "kind" else "") for title in titles),
         )
     console.print(table)
     if len(shown) < len(metrics):
         console.print(Text(f"  … {len(metrics) - len(shown):,} more; --all shows them", "dim"))
+
+
+def _cells(metric: runlog.Metric) -> dict[str, str]:
+    return {
+        "count": text.number(metric.count),
+        "min": text.number(metric.min),
+        "max": text.number(metric.max),
+        "last": _last(metric.last),
+        "kind": _kinds(metric),
+    }
 
 
 def _last(value: object) -> str:
@@ -226,24 +244,9 @@ def _kinds(metric: runlog.Metric) -> str:
     return f"{kinds}, {metric.nan:,} NaN" if metric.nan else kinds
 
 
-def _spark_width(console: Console, metrics: Iterable[runlog.Metric]) -> int:
-    """Columns that are left for a curve; 0 if there is no room for one."""
-    rows = [
-        (
-            f"  {m.name}",
-            f"{m.count:,}",
-            text.number(m.min),
-            text.number(m.max),
-            _last(m.last),
-            _kinds(m),
-        )
-        for m in metrics
-    ]
-    taken = sum(max(len(cell) for cell in column) + 2 for column in zip(*rows, strict=True))
-    room = min(console.width - taken - 2, _SAMPLES)
-    if console.width < _NARROW:
-        return 0
-    return max(room, _NARROWEST_SPARK)
+def _width(cells: list[dict[str, str]], titles: Iterable[str]) -> int:
+    """Columns that these figures take, gaps included."""
+    return sum(max(len(title), *(len(cell[title]) for cell in cells)) + 2 for title in titles)
 
 
 def _curves(view: runlog.RunView, metrics: Iterable[runlog.Metric]) -> dict[str, list[object]]:

@@ -20,6 +20,7 @@ _ORDERS = ("started", "run", "name", "state", "duration", "step", "size")
 _WIDE = 100
 """Columns from which times are shown in full."""
 
+_UNLIMITED = 10_000
 _NAME = 6
 """Columns that must be left for names to be shown at all."""
 
@@ -143,10 +144,12 @@ def _value(run: runlog.RunSummary, key: str) -> Any:
 def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
     console = render.out()
     table = _table(runs, keys, console.width, named=False)
-    room = console.width - console.measure(table).maximum
-    if room >= _NAME and any(run.name and run.name != run.id for run in runs):
+    taken = render.out(_UNLIMITED).measure(table).maximum
+    named = any(run.name and run.name != run.id for run in runs)
+    if named and console.width - taken >= _NAME:
         table = _table(runs, keys, console.width, named=True)
-    console.print(table)
+    # Run ids and values are whole even where they are wider than the terminal: they get copied.
+    render.out(max(console.width, taken)).print(table)
 
 
 def _table(runs: list[runlog.RunSummary], keys: list[str], width: int, *, named: bool) -> Table:

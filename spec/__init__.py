@@ -1,0 +1,1 @@
+"""The specification and its generators; not part of what is installed."""

@@ -1,0 +1,226 @@
+"""Arguments that make no sense raise before anything is written, and the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import runlog
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[runlog.Run]:
+    with runlog.init(project="p", dir=tmp_path, settings={"quiet": True}) as run:
+        yield run
+
+
+def rows(run: runlog.Run) -> list[dict[str, Any]]:
+    run.finish()
+    own = ("_timestamp", "_runtime")
+    return [
+        {k: v for k, v in row.items() if k not in own}
+        for row in runlog.open(run.dir).history().rows()
+    ]
+
+
+BAD: dict[str, tuple[Callable[[runlog.Run], None], str]] = {
+    "no mapping": (lambda r: r.log([1, 2]), "takes a mapping"),  # type: ignore[arg-type]
+    "a number": (lambda r: r.log(5), "takes a mapping"),  # type: ignore[arg-type]
+    "None": (lambda r: r.log(None), "takes a mapping"),  # type: ignore[arg-type]
+    "a key that is no str": (lambda r: r.log({1: 2}), "keys must be str"),  # type: ignore[dict-item]
+    "a nested key that is no str": (lambda r: r.log({"a": {1: 2}}), "keys must be str"),
+    "a key that is no Unicode": (lambda r: r.log({"\ud800": 1}), "not valid Unicode"),
+    "an object": (lambda r: r.log({"ok": 1, "x": object()}), "cannot be stored"),
+    "an object in a list": (lambda r: r.log({"x": [object()]}), "cannot be stored"),
+    "a step that is no number": (lambda r: r.log({"a": 1}, step="3"), "step must be"),  # type: ignore[arg-type]
+    "a step that is a bool": (lambda r: r.log({"a": 1}, step=True), "step must be"),
+    "a step beyond 64 bits": (lambda r: r.log({"a": 1}, step=2**70), "64 bits"),
+    "a commit that is no bool": (lambda r: r.log({"a": 1}, commit=1), "commit must be"),  # type: ignore[arg-type]
+    "a config that is no mapping": (lambda r: r.config.update(3), "takes a mapping"),  # type: ignore[arg-type]
+    "a config value": (lambda r: r.config.update({"x": object()}), "cannot be stored"),
+    "a summary value": (lambda r: r.summary.update({"x": object()}), "cannot be stored"),
+    "a name": (lambda r: setattr(r, "name", 3), "must be a str"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_it_raises_and_leaves_no_record(run: runlog.Run, case: str) -> None:
+    call, sentence = BAD[case]
+    run.log({"before": 1})
+    count = len(list(runlog.open(run.dir).records()))
+    with pytest.raises(runlog.UsageError, match=sentence) as caught:
+        call(run)
+    assert isinstance(caught.value, TypeError | ValueError)
+    assert len(list(runlog.open(run.dir).records())) == count
+    assert run.step == 1, "the step did not move"
+    run.log({"after": 1})
+    assert rows(run) == [{"_step": 0, "before": 1}, {"_step": 1, "after": 1}]
+
+
+def test_a_finished_run_refuses_to_log_and_says_what_to_do(run: runlog.Run) -> None:
+    run.finish()
+    with pytest.raises(runlog.UsageError, match=r"is finished.*runlog\.init"):
+        run.log({"a": 1})
+    with pytest.raises(runlog.UsageError, match="is finished"):
+        run.config.update({"a": 1})
+    run.finish()
+
+
+def test_config_does_not_change_unasked(run: runlog.Run) -> None:
+    run.config.update({"lr": 0.1, "deep": {"a": 1}})
+    with pytest.raises(runlog.ConfigError, match="allow_val_change=True"):
+        run.config["lr"] = 0.2
+    with pytest.raises(runlog.ConfigError):
+        run.config.update({"new": 1, "deep": {"a": 2}})
+    assert "new" not in run.config
+    run.config.update({"lr": 0.2}, allow_val_change=True)
+    run.config.setdefaults({"lr": 5, "seed": 7})
+    run.finish()
+    assert runlog.open(run.dir).config == {"lr": 0.2, "deep": {"a": 1}, "seed": 7}
+
+
+STEPS: list[tuple[list[tuple[int | None, bool | None]], list[int], int]] = [
+    ([(None, None)] * 3, [0, 1, 2], 3),
+    ([(None, False), (None, None)], [0, 0], 1),
+    ([(None, True), (None, True)], [0, 1], 2),
+    ([(0, None), (0, None)], [0, 0], 0),
+    ([(0, True), (None, None)], [0, 1], 2),
+    ([(0, False), (None, None)], [0, 0], 1),
+    ([(5, None), (None, None)], [5, 5], 6),
+    ([(5, True), (None, None)], [5, 6], 7),
+    ([(5, False), (5, True)], [5, 5], 6),
+    ([(None, None), (5, None), (5, None), (None, None)], [0, 5, 5, 5], 6),
+    ([(5, None), (3, None)], [5, 3], 5),
+    ([(5, None), (3, True)], [5, 3], 5),
+    ([(5, None), (3, False), (None, None)], [5, 3, 5], 6),
+    ([(None, False), (5, None)], [0, 5], 5),
+    ([(None, False)], [0], 0),
+    ([(-1, None)], [-1], 0),
+]
+
+
+@pytest.mark.parametrize(("calls", "steps", "ends"), STEPS)
+def test_steps_follow_the_two_rules(
+    run: runlog.Run,
+    calls: list[tuple[int | None, bool | None]],
+    steps: list[int],
+    ends: int,
+) -> None:
+    for n, (step, commit) in enumerate(calls):
+        run.log({f"k{n}": n}, step=step, commit=commit)
+    assert run.step == ends
+    run.finish()
+    records = [e.record for e in runlog.open(run.dir).records(["log"])]
+    assert [r.step for r in records] == steps
+    assert [r.commit for r in records] == [commit for _, commit in calls]
+    merged: dict[int, dict[str, int]] = {}
+    for n, step in enumerate(steps):
+        merged.setdefault(step, {})[f"k{n}"] = n
+    expected = [{"_step": step, **merged[step]} for step in sorted(merged)]
+    found = [
+        {k: v for k, v in row.items() if k not in ("_timestamp", "_runtime")}
+        for row in runlog.open(run.dir).history().rows()
+    ]
+    assert found == expected
+
+
+def test_late_rows_are_kept_marked_and_told_once(
+    run: runlog.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(5):
+        run.log({"a": n}, step=n)
+    run.log({"a": 10, "b": 1}, step=2)
+    run.log({"c": 1}, step=1)
+    run.finish()
+    assert capsys.readouterr().err.count("marked late") == 1
+    history = runlog.open(run.dir).history
+    assert [r["a"] for r in history().rows()] == [0, 1, 10, 3, 4]
+    assert [r["a"] for r in history(late="drop").rows()] == [0, 1, 2, 3, 4]
+    assert [r["_step"] for r in history(late="only").rows()] == [2, 1]
+    assert history().to_arrow()["a"].to_pylist() == [0, 1, 10, 3, 4]
+    assert history(["b"]).to_arrow().to_pylist() == [{"_step": 2, "b": 1}]
+    assert runlog.open(run.dir).summary["a"] == 4
+
+
+def test_the_callers_dict_is_copied(run: runlog.Run) -> None:
+    inner = [1, 2]
+    data: dict[str, Any] = {"a": inner}
+    run.log(data)
+    inner.append(3)
+    data["a"] = 5
+    run.log(data)
+    assert rows(run) == [{"_step": 0, "a": [1, 2]}, {"_step": 1, "a": 5}]
+
+
+def test_arrays_become_scalars_lists_or_histograms(run: runlog.Run) -> None:
+    run.log({"one": np.array([1.5], np.float32), "few": np.arange(3), "many": np.arange(100.0)})
+    (row,) = rows(run)
+    assert type(row["one"]) is np.float32
+    assert row["few"] == [0, 1, 2]
+    assert row["many"]["_type"] == "histogram"
+    assert sum(row["many"]["values"]) == 100
+
+
+def test_a_disabled_run_takes_every_call_and_writes_nothing(tmp_path: Path) -> None:
+    with runlog.init(project="p", dir=tmp_path / "none", mode="disabled") as run:
+        run.log({"a": 1})
+        run.log({"a": object()} if False else {"b": {"c": "x"}}, step=3)
+        run.config.update({"a": 1})
+        run.summary["x"] = 1
+        assert run.config.a == 1
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"project": "a/b"}, "must not contain"),
+        ({"project": "x" * 129}, "at most 128"),
+        ({"id": " x"}, "spaces at its ends"),
+        ({"id": "a/b"}, "path separators"),
+        ({"id": "."}, "path separators"),
+        ({"mode": "online?"}, "mode must be"),
+        ({"config": 3}, "config must be a mapping"),
+        ({"tags": 3}, "tags must be"),
+        ({"settings": {"nope": 1}}, "no setting 'nope'"),
+        ({"settings": {"fsync_interval": -1}}, "fsync_interval"),
+    ],
+)
+def test_init_refuses_impossible_arguments(
+    arguments: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(runlog.UsageError, match=sentence):
+        runlog.init(**{"dir": tmp_path, **arguments})
+    assert runlog.run is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_refuses_a_run_that_exists(tmp_path: Path) -> None:
+    runlog.init(project="p", id="r", dir=tmp_path, settings={"quiet": True}).finish()
+    with pytest.raises(runlog.UsageError, match="exists already"):
+        runlog.init(project="p", id="r", dir=tmp_path)
+
+
+def test_names_of_the_module_follow_the_active_run(run: runlog.Run) -> None:
+    assert runlog.run is run
+    runlog.log({"a": 1})
+    assert runlog.config is run.config
+    runlog.finish()
+    assert runlog.run is None
+    with pytest.raises(runlog.Error, match=r"call runlog\.init\(\)"):
+        runlog.log({"a": 1})
+
+
+def test_an_exception_ends_the_run_as_failed_and_goes_on(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        runlog.init(project="p", dir=tmp_path, settings={"quiet": True}) as run,
+    ):
+        run.log({"a": 1 // 0})
+    status = runlog.open(run.dir).status
+    assert (status.state, status.exit_code) == ("failed", 1)
+    assert "ZeroDivisionError" in (status.message or "")

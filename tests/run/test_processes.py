@@ -1,0 +1,162 @@
+"""L9: threads and processes of one run lose nothing, duplicate nothing, and never wait for good."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import runlog
+
+PREAMBLE = """
+import multiprocessing, os, sys, threading
+import runlog
+ROOT = sys.argv[1]
+"""
+
+
+def run_script(tmp_path: Path, body: str) -> runlog.RunView:
+    script = tmp_path / "script.py"
+    script.write_text(PREAMBLE + body)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return runlog.open(tmp_path / "p" / "r")
+
+
+def logged(view: runlog.RunView) -> Counter[tuple[int, int]]:
+    """How often each (thread, number) stands in the run."""
+    return Counter(
+        (entry.record.data["who"], entry.record.data["n"]) for entry in view.records(["log"])
+    )
+
+
+def test_eight_threads_sealing_rotation_and_forks_lose_and_duplicate_nothing(
+    tmp_path: Path,
+) -> None:
+    view = run_script(
+        tmp_path,
+        """
+from runlog.journal import keeper
+keeper.BUSY = sys.maxsize
+run = runlog.init(project="p", id="r", dir=ROOT, settings={"seal_bytes": 8192, "quiet": True})
+
+def work(who):
+    for n in range(1500):
+        run.log({"who": who, "n": n})
+
+threads = [threading.Thread(target=work, args=(who,)) for who in range(8)]
+for thread in threads:
+    thread.start()
+children = []
+for child in range(4):
+    pid = os.fork()
+    if pid == 0:
+        for n in range(300):
+            run.log({"who": 100 + child, "n": n})
+        run.finish()
+        os._exit(0)
+    children.append(pid)
+for thread in threads:
+    thread.join()
+for pid in children:
+    assert os.waitpid(pid, 0)[1] == 0
+run.finish()
+""",
+    )
+    expected = {(who, n) for who in range(8) for n in range(1500)}
+    expected |= {(100 + child, n) for child in range(4) for n in range(300)}
+    found = logged(view)
+    assert set(found) == expected
+    assert set(found.values()) == {1}
+    assert len(view.journals) == 5
+    assert sum(j.chunks for j in view.journals) > 20, "sealing and rotation did take place"
+    assert view.damage == ()
+    assert view.status.state == "finished"
+
+
+def test_a_multiprocessing_child_that_logs_gets_a_journal_that_ends_properly(
+    tmp_path: Path,
+) -> None:
+    view = run_script(
+        tmp_path,
+        """
+run = runlog.init(project="p", id="r", dir=ROOT, settings={"quiet": True})
+run.log({"who": 0, "n": 0})
+
+def work(who):
+    for n in range(50):
+        run.log({"who": who, "n": n})
+
+context = multiprocessing.get_context("fork")
+children = [context.Process(target=work, args=(who,)) for who in (1, 2, 3)]
+for child in children:
+    child.start()
+for child in children:
+    child.join()
+    assert child.exitcode == 0
+run.log({"who": 0, "n": 1})
+run.finish()
+""",
+    )
+    assert set(logged(view).values()) == {1}
+    assert len(logged(view)) == 152
+    assert all(j.finished and j.has_footer and j.tails == 0 for j in view.journals)
+    assert view.status.state == "finished"
+
+
+def test_a_child_that_never_logs_writes_no_journal_and_harms_none(tmp_path: Path) -> None:
+    view = run_script(
+        tmp_path,
+        """
+run = runlog.init(project="p", id="r", dir=ROOT, settings={"quiet": True})
+for n in range(100):
+    run.log({"who": 0, "n": n})
+    if n == 50:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(0)  # runs the exit hooks that the parent registered
+        assert os.waitpid(pid, 0)[1] == 0
+run.finish()
+""",
+    )
+    assert len(view.journals) == 1
+    assert len(logged(view)) == 100
+    assert view.damage == ()
+
+
+@pytest.mark.parametrize("ranks", [3])
+def test_ranks_that_start_at_once_share_a_run_without_locks(tmp_path: Path, ranks: int) -> None:
+    script = """
+import sys, runlog
+run = runlog.init(project="p", id="r", dir=sys.argv[1], settings={"quiet": True})
+for n in range(500):
+    run.log({"who": int(sys.argv[2]), "n": n})
+run.finish()
+"""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path, str(rank)],
+            env={"RANK": str(rank), "PATH": ""},
+        )
+        for rank in range(ranks)
+    ]
+    for process in running:
+        assert process.wait(60) == 0
+    view = runlog.open(tmp_path / "p" / "r")
+    assert sorted(j.rank for j in view.journals if j.rank is not None) == list(range(ranks))
+    assert set(logged(view).values()) == {1}
+    assert len(logged(view)) == 500 * ranks
+    rows = list(view.history().rows())
+    assert len(rows) == 500 * ranks, "ranks keep rows of their own"
+    table = view.history().to_arrow()
+    assert table["who"].to_pylist() == [row["who"] for row in rows]
+    assert table["n"].to_pylist() == [row["n"] for row in rows]
