@@ -30,7 +30,7 @@ check: .venv/.dev ## lint, formatting, types, and whether generated files are up
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m runlog.records.spec --verify
+	$(BIN)/python -m spec.generate --verify
 	$(BIN)/python -m runlog_cli.reference --verify
 	$(BIN)/python -m fixtures.generate --verify
 	$(BIN)/python -m benchmarks --check-docs

@@ -58,9 +58,13 @@ class _Builder:
 
     def rows(self, run: stream.FrameRun) -> None:
         payload = run.payload()
+        if payload[1:2] != b"\xce":  # legal msgpack, though not as this version writes it
+            for index in range(run.count):
+                self._row(run, index)
+            return
         schema = int.from_bytes(payload[2:6], "big")
         known = self.schemas.get(schema)
-        plain = payload[:2] == b"\x95\xce" and payload[17:18] == b"\x90"
+        plain = payload[:1] == b"\x95" and payload[17:18] == b"\x90"
         if known is None:
             last = run.seq + run.count - 1
             detail = f"the key names of schema {schema} are lost, so its rows cannot be told"

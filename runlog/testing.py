@@ -22,11 +22,11 @@ from typing import Any, ClassVar, Final
 from runlog import codec, frames, framing
 from runlog.damage import Damage
 from runlog.declare import BY_CLASS, BY_TAG, RecordType
-from runlog.jsonable import to_json
 from runlog.journal import names, tails, verify
 from runlog.journal.sealed import SealedFile
+from runlog.jsonable import to_json
 from runlog.paths import flatten
-from runlog.records import Blob, Entry, Log, Summary, Unknown
+from runlog.records import Blob, Entry, Log, Summary
 from runlog.segment import row_flags
 from runlog.stream import Schema, type_code
 from runlog.view import RunView, open_run
@@ -151,7 +151,7 @@ class JournalBuilder:
         """Add records.
 
         Args:
-            records: of any declared type, or `Unknown`.
+            records: of any declared type, or `runlog.records.Unknown`.
             extra: items of a newer version, behind those that the type has.
         """
         for record in records:
@@ -252,8 +252,10 @@ class JournalBuilder:
         loose = codec.pack([v for v, code in zip(values, types, strict=True) if code == "v"])
         frame = schema.frame(self._salt, self.seq, self.time, record.step, flags, values, loose)
         if extra:
-            payload = codec.unpack(frame[framing.TAIL_HEADER.size : -4])
-            self._put(framing.TAG_LOG, codec.pack([*payload, *extra]))
+            # A row's first bytes have fixed widths, so the array is lengthened in place.
+            payload = frame[framing.TAIL_HEADER.size : -4]
+            more = b"".join(map(codec.pack, extra))
+            self._put(framing.TAG_LOG, bytes([payload[0] + len(extra)]) + payload[1:] + more)
         else:
             self._frames.append(frame)
 
@@ -453,7 +455,6 @@ __all__ = [
     "Fault",
     "JournalBuilder",
     "ReaderConformance",
-    "Unknown",
     "all_samples",
     "cut",
     "describe",

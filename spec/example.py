@@ -208,7 +208,7 @@ def _sealed_frame(dump: Dump, word: str) -> tuple[dict[str, Any], int]:
     dump.expect(framing.FRAME_MAGIC, "magic")
     dump.expect(SALT, "salt")
     dump.number(2, "type")
-    dump.number(2, "flags: the head is not compressed")
+    dump.number(2, "flags (head not compressed)")
     head_size = dump.number(4, "head size")
     for width, name in (
         (8, "frame size"),

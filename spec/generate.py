@@ -1,7 +1,7 @@
 """Writes the generated parts of the spec, and tells whether they are up to date.
 
     python -m spec.generate                write records.md, records.json and format.md's example
-    python -m spec.generate --verify       say what is outdated, missing or unexpected; exit 1 if any
+    python -m spec.generate --verify       say what is outdated, missing or unexpected; exit 1
     python -m spec.generate --lock v2      lock the declarations of a version that is released
 
 `locked/` holds the declarations of each released version. They are written once and never again:
@@ -70,11 +70,12 @@ def problems(folder: Path, types: Mapping[int, RecordType] = BY_TAG) -> list[str
     if not locks:
         out.append(f"missing: spec/locked/v1.json; write it with `{COMMAND} --lock v1`")
     for lock in locks:
-        for what in tables.broken(json.loads(lock.read_text(encoding="utf-8")), types):
-            out.append(
-                f"locked by spec/locked/{lock.name}: {what}; undo that in runlog/records/, or "
-                f"declare a new record type"
-            )
+        locked = json.loads(lock.read_text(encoding="utf-8"))
+        out += [
+            f"locked by spec/locked/{lock.name}: {what}; undo that in runlog/records/, or declare "
+            f"a new record type"
+            for what in tables.broken(locked, types)
+        ]
     return out
 
 

@@ -126,9 +126,11 @@ def broken(locked: Locked, types: Mapping[int, RecordType]) -> list[str]:
                 out.append(
                     f"item {number} of {spec.name} was {_told(old)} and is now {_told(now[number])}"
                 )
-        for new in now[len(was["items"]) :]:
-            if new["required"]:
-                out.append(f"{spec.name}.{new['name']} was added without a default")
+        out += [
+            f"{spec.name}.{new['name']} was added without a default"
+            for new in now[len(was["items"]) :]
+            if new["required"]
+        ]
     return out
 
 

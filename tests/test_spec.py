@@ -161,7 +161,8 @@ def test_every_kind_of_item_has_a_line_in_the_spec() -> None:
 def test_every_word_for_damage_is_in_the_spec() -> None:
     page = (generate.FOLDER / "format.md").read_text(encoding="utf-8")
     table = page.partition("### Damage")[2].partition("## Evolution")[0]
-    words = {w for cell in re.findall(r"^\| (`[^|]+) \|", table, re.M) for w in cell.split("`")}
+    cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    words = {word for cell in cells for word in cell.split("`")}
     assert {kind.value for kind in DamageKind} == words - {"", ", "}
 
 
@@ -173,7 +174,7 @@ def dumped(number: int) -> tuple[str, bytes]:
     page = (generate.FOLDER / "format.md").read_text(encoding="utf-8")
     part = page.partition(generate.BEGIN)[2].partition(generate.END)[0]
     name = re.findall(r"`([\w.-]+\.(?:rtail|rlog))`", part)[number]
-    block = re.findall(r"```text\n(.*?)```", part, re.S)[number]
+    block = re.findall(r"```text\n(.*?)```", part, re.DOTALL)[number]
     out = b""
     for line in block.splitlines():
         found = re.match(r"([0-9a-f]{5})  ((?:[0-9a-f]{2} )*[0-9a-f]{2})(?:  |$)", line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -76,7 +75,6 @@ def init(
             "mode": force.mode,
             "fsync_interval": force.fsync_interval,
             "seal_bytes": force.seal_bytes,
-            "started": time.time(),
         },
         **identity.process(),
     )

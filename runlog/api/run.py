@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 import traceback
 import weakref
 from collections.abc import Iterable, Mapping
@@ -93,6 +94,7 @@ class Run:
         self._tags = start.tags
         self._step = 0
         self._warned: set[str] = set()
+        self._started = time.time()
         self._finished = False
         self._pid = os.getpid()
         self._writer_id: str | None = None
@@ -281,7 +283,7 @@ class Run:
     @property
     def start_time(self) -> float:
         """When the run began, seconds since the Unix epoch."""
-        return float(self._start.settings.get("started", 0.0))
+        return self._started
 
     @property
     def name(self) -> str | None:

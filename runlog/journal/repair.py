@@ -94,7 +94,7 @@ def recover(
             made, damaged = _rewrite(journal, problems)
             records += made
             kept += damaged
-            lost += problems
+            lost += costly(problems)
             changed = True
         done += journal.size
         journal.close()
@@ -180,12 +180,17 @@ def _copy(journal: Journal, sealed: SealedFile, problems: list[Damage]) -> None:
         last_seq = max(last_seq, whole.last_seq)
         last_time = max(last_time, whole.last_time)
     last_seq = max([last_seq, *(d.last_seq or 0 for d in problems)])
-    if problems:
+    if costly(problems):
         raws = tuple(
             Raw(_LOSS, last_seq + n, last_time, codec.encode(_loss(damage))[1])
-            for n, damage in enumerate(problems, 1)
+            for n, damage in enumerate(costly(problems), 1)
         )
         sealed.append(_segment(raws, journal.path.name))
+
+
+def costly(problems: list[Damage]) -> list[Damage]:
+    """Damage that cost records or a metric; a broken footer or chain cost neither."""
+    return [d for d in problems if d.key is not None or d.records_lost != 0]
 
 
 def _loss(damage: Damage) -> Loss:

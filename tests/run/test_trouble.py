@@ -117,14 +117,14 @@ run.finish()
     view = runlog.open(tmp_path / "p" / "r")
     assert [row["i"] for row in view.history().rows()] == list(range(100))
     assert view.damage == ()
-    done = runlog.journal.recover(tmp_path / "p" / "r")
+    runlog.journal.recover(tmp_path / "p" / "r")
     assert runlog.journal.verify(tmp_path / "p" / "r").ok
     assert [p.suffix for p in (tmp_path / "p" / "r").iterdir()] == [".rlog"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused_at_init_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(runlog.UsageError, match="cannot be written to .*file"):
+    with pytest.raises(runlog.UsageError, match=r"cannot be written to .*file"):
         runlog.init(project="p", dir=tmp_path / "file")
     assert runlog.run is None
 
@@ -151,7 +151,7 @@ while not any(os.path.getsize(os.path.join(folder, n)) > 200 for n in os.listdir
     run.log({"i": 1})
     time.sleep(0.01)
 assert failed
-assert any(os.path.getsize(os.path.join(folder, n)) > 200 for n in os.listdir(folder) if n.endswith(".rlog"))
+assert time.monotonic() < end
 run.finish()
 """,
         tmp_path,

@@ -1,0 +1,82 @@
+"""L7: what a newer version wrote is skipped by folds, shown as it is, and kept by repair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import runlog
+from runlog import codec, framing
+from runlog.framing import TAG_LOG
+from runlog.journal import names
+from runlog.journal.writer import JournalWriter
+from runlog.records import Config, Log, RunStart, Unknown
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """A run that a newer version left in its tail: a new type, an added item, a longer row."""
+    writer = JournalWriter(tmp_path, "w")
+    writer.append(RunStart("r", "p"))
+    with writer.lock:
+        assert writer.log_row({"a": 1.5}, 0, 0)
+    writer._append(999, codec.pack(["from", "tomorrow"]))
+    writer._append(17, codec.pack([{"lr": 1}, [], "an added item"]))
+    schema = next(iter(writer._known.values())).id
+    row = codec.pack([schema, 1, 0, [], b"\x40\x04" + bytes(6), "an added item"])
+    writer._append(TAG_LOG, row)
+    writer.forget()
+    return tmp_path
+
+
+def test_an_unknown_record_type_and_added_items_are_skipped_by_folds(newer: Path) -> None:
+    view = runlog.open(newer)
+    assert view.config == {"lr": 1}
+    assert view.summary["a"] == 2.5
+    assert [row["a"] for row in view.history().rows()] == [1.5, 2.5]
+    assert view.history().to_arrow()["a"].to_pylist() == [1.5, 2.5]
+    assert view.damage == ()
+
+
+def test_they_are_shown_and_kept_by_repair(newer: Path) -> None:
+    before = list(runlog.open(newer).records())
+    assert before[2].record == Unknown(999, codec.pack(["from", "tomorrow"]))
+    assert before[3].record == Config({"lr": 1})
+    assert before[3].extra == ("an added item",)
+    assert before[4].record == Log(1, {"a": 2.5})
+    assert before[4].extra == ("an added item",)
+    runlog.journal.recover(newer, force=True)
+    assert [p.name for p in newer.iterdir()] == ["w.rlog"]
+    assert list(runlog.open(newer).records()) == before
+    assert runlog.journal.verify(newer).ok
+
+
+def test_a_frame_type_marked_ignorable_is_passed_over_and_another_is_told(newer: Path) -> None:
+    from runlog import chunk
+
+    runlog.journal.recover(newer, force=True)
+    path = names.journal_path(newer, "w")
+    data = path.read_bytes()
+    salt = data[20:24]
+    whole = {e.seq for e in runlog.open(newer).records()}
+    for kind, told in ((77 | framing.IGNORABLE, 0), (77, 1)):
+        extra = chunk.frame(kind, salt, codec.pack({"prev": b""}), b"?", (6, 5, 0)).data
+        path.write_bytes(data + extra)
+        view = runlog.open(newer)
+        assert {e.seq for e in view.records()} == whole
+        found = [d for d in view.damage if d.reason == runlog.DamageKind.UNKNOWN_FRAME]
+        assert len(found) == told
+
+
+def test_a_file_that_needs_a_newer_reader_is_told_and_the_others_are_read(
+    newer: Path,
+) -> None:
+    header = framing.FileHeader(framing.KIND_JOURNAL, b"salt", 1, 0, "x", version=2)
+    (newer / "x.rlog").write_bytes(header.encode())
+    flags = framing.FileHeader(framing.KIND_JOURNAL, b"salt", 1, 0, "y", incompatible=8)
+    (newer / "y.rlog").write_bytes(flags.encode())
+    view = runlog.open(newer)
+    assert view.config == {"lr": 1}
+    assert [d.reason for d in view.damage] == [runlog.DamageKind.NEWER] * 2
+    assert all("newer runlog" in d.detail for d in view.damage)
