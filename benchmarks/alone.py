@@ -5,6 +5,7 @@ Jobs of `child`, each in a fresh process. Peers have no budget here, so they are
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -30,6 +31,15 @@ def read_so_far() -> int:
     return 0
 
 
+def size_of(folder: str) -> int:
+    """Bytes of the journal so far; a tail may be sealed, and so vanish, while it is looked at."""
+    size = 0
+    for file in use_runlog.files(Path(folder)):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
+
+
 def timed(job: Callable[[], Any]) -> tuple[float, float]:
     """Seconds and bytes read by that job: the first time, for its imports, does not count."""
     job()
@@ -46,7 +56,7 @@ def one_metric(folder: str, metrics: int) -> dict[str, Any]:
     """Reading one metric as a share of reading all, from a journal of `metrics` metrics."""
     path = Path(folder) / use_runlog.PROJECT / use_runlog.RUN
     key = workloads.keys(metrics)[metrics // 2]
-    size = sum(file.stat().st_size for file in use_runlog.files(Path(folder)))
+    size = size_of(folder)
     all_s, all_bytes = timed(lambda: runlog.open(path).history().to_arrow())
     one_s, one_bytes = timed(lambda: runlog.open(path).history(keys=[key]).to_arrow())
     found = {"all_ms": all_s * 1e3, "one_ms": one_s * 1e3, "time_share": one_s / all_s}
@@ -69,10 +79,10 @@ def large_write(folder: str, rows: int, least: int, workload: str, data: str) ->
         for row in workloads.rows(data, workloads.scaled(work, CHECK_EVERY)):
             log(row)
         done += CHECK_EVERY
-        size = sum(file.stat().st_size for file in use_runlog.files(Path(folder)))
+        size = size_of(folder)
     use_runlog.finish()
     seconds = perf_counter() - start
-    size = sum(file.stat().st_size for file in use_runlog.files(Path(folder)))
+    size = size_of(folder)
     return {"rows": done, "bytes": size, "write_s": seconds, "rows_per_s": done / seconds}
 
 

@@ -148,11 +148,15 @@ def document(results: Results) -> str:
         f"Versions: {versions}.",
         sizes(results),
     ]
-    if "alone" in results:
+    if results["failed"]:
+        parts.append(f"**Not measured, for something failed: {', '.join(results['failed'])}.**")
+    if "runlog" in results["plan"]["loggers"]:
         parts += ["## Budgets", budgets(results)]
-    for workload in ("W1", "W2"):
-        parts += [f"## {workload}", peers(results, workload)]
-    parts += ["## Kept and exact", kept(results)]
+    if "peers" in results:
+        for workload in ("W1", "W2"):
+            parts += [f"## {workload}", peers(results, workload)]
+    if {"peers", "kill", "import_ms"} <= results.keys():
+        parts += ["## Kept and exact", kept(results)]
     if "alone" in results:
         parts += ["## runlog alone", alone(results)]
     parts += ["## How to read it", notes(results)]

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import loggers, measure, workloads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,12 +231,20 @@ def alone(bench: Bench) -> dict[str, Any]:
 
 
 def everything(bench: Bench) -> dict[str, Any]:
-    """All figures of a plan."""
-    found: dict[str, Any] = {
-        "import_ms": imports(bench),
-        "peers": peers(bench),
-        "kill": kills(bench),
+    """All figures of a plan; a part that fails is left out, and "failed" says why."""
+    parts: dict[str, Callable[[Bench], Any]] = {
+        "import_ms": imports,
+        "peers": peers,
+        "kill": kills,
+        "alone": alone,
     }
-    if "runlog" in bench.plan.loggers:
-        found["alone"] = alone(bench)
+    if "runlog" not in bench.plan.loggers:
+        del parts["alone"]
+    found: dict[str, Any] = {"failed": {}}
+    for name, part in parts.items():
+        try:
+            found[name] = part(bench)
+        except FailedError as failed:
+            say(str(failed))
+            found["failed"][name] = str(failed)
     return found

@@ -91,8 +91,8 @@ def _common(codes: set[str], metric: Metric) -> str | None:
             return "q"
         return "Q" if low >= 0 else None
     # The range is over all values, so it can only refuse too much, never too little.
-    finite = all(abs(v) <= _EXACT_INT for v in (low, high) if abs(v) != float("inf"))
-    return "d" if finite or not codes & set("qQ") else None
+    exact = low >= -_EXACT_INT and high <= _EXACT_INT
+    return "d" if exact or not codes & set("qQ") else None
 
 
 def schema(own: Sequence[str], columns: Sequence[Column]) -> pa.Schema:

@@ -171,6 +171,27 @@ class Segment:
         return max((g.max_step for g in self.groups if not g.late), default=None)
 
 
+def of_raws(raws: tuple[Raw, ...], file: str) -> Segment:
+    """A segment of records that are no rows; at least one."""
+    counts: dict[int, int] = {}
+    for raw in raws:
+        counts[raw.tag] = counts.get(raw.tag, 0) + 1
+    return Segment(
+        file=file,
+        offset=0,
+        first_seq=raws[0].seq,
+        last_seq=raws[-1].seq,
+        records=len(raws),
+        first_time=raws[0].time,
+        last_time=raws[-1].time,
+        groups=(),
+        load_others=lambda: raws,
+        others=counts,
+        schemas={},
+        sealed=False,
+    )
+
+
 def entries(
     segment: Segment,
     writer: str,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -371,8 +371,8 @@ def describe(path: Path) -> dict[str, Any]:
                 for e in records
                 if isinstance(e.record, Blob)
             },
-            "damage": [_damage(d) for d in view.damage],
-            "verify": [_damage(d) for d in verify(path).problems],
+            "damage": _damage(view.damage),
+            "verify": _damage(verify(path).problems),
         }
 
 
@@ -392,8 +392,42 @@ def _blob(view: RunView, digest: str) -> bytes | None:
         return None
 
 
-def _damage(damage: Damage) -> dict[str, Any]:
-    return {field: getattr(damage, field) for field in _DAMAGE}
+def _damage(found: Iterable[Damage]) -> list[dict[str, Any]]:
+    return join_damage([{field: getattr(d, field) for field in _DAMAGE} for d in found])
+
+
+def join_damage(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Damage with neighbours joined: in how many pieces it is told is each reader's own affair.
+
+    Two items are one if they are equal, or have file, reason and key in common and the second
+    begins at the byte where the first ends.
+    """
+    out: list[dict[str, Any]] = []
+    for item in found:
+        last = out[-1] if out else {}
+        if item == last:
+            continue
+        alike = all(item[name] == last.get(name) for name in ("file", "reason", "key"))
+        known = item["offset"] is not None and None not in (last.get("offset"), last.get("length"))
+        if alike and known and last["offset"] + last["length"] == item["offset"]:
+            out[-1] = _joined(last, item)
+        else:
+            out.append(item)
+    return out
+
+
+def _joined(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    def total(name: str) -> int | None:
+        return None if None in (one[name], two[name]) else one[name] + two[name]
+
+    firsts = [d["first_seq"] for d in (one, two) if d["first_seq"] is not None]
+    lasts = [d["last_seq"] for d in (one, two) if d["last_seq"] is not None]
+    return one | {
+        "length": total("length"),
+        "first_seq": min(firsts, default=None),
+        "last_seq": max(lasts, default=None),
+        "records_lost": total("records_lost"),
+    }
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -408,7 +442,9 @@ def pairs(*folders: Path) -> Iterator[Path]:
 
 
 class ReaderConformance:
-    """Holds a reader against the fixtures. Inherit it in a module that pytest collects:
+    """Holds a reader against the fixtures.
+
+    Inherit it in a module that pytest collects:
 
         class TestMyReader(ReaderConformance):
             fixtures = (Path("fixtures/conformance"), Path("fixtures/damaged"))
@@ -439,6 +475,8 @@ class ReaderConformance:
         """Every member that the reader gives is the one that is expected."""
         expected = json.loads((pair / "expected.json").read_text())
         read = json.loads(json.dumps(self.read(pair)))
+        for name in {"damage", "verify"} & set(read):
+            read[name] = join_damage(read[name])
         wrong = [name for name in REQUIRED if name not in read]
         wrong += [name for name in read if not same_json(read[name], expected.get(name))]
         told = {name: {"expected": expected.get(name), "read": read.get(name)} for name in wrong}
@@ -460,6 +498,7 @@ __all__ = [
     "describe",
     "flip_bit",
     "insert",
+    "join_damage",
     "pairs",
     "patch",
     "same_json",

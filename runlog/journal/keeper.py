@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from runlog import framing
 from runlog.damage import DamageKind
 from runlog.journal import names
+from runlog.segment import Raw, of_raws
 
 if TYPE_CHECKING:
     from runlog.journal.sealed import SealedFile
@@ -123,8 +124,16 @@ class Keeper:
         self._broken = True
         self._wake.set()
 
-    def finish(self, tail: Pending) -> bool:
-        """Stop, seal what is left, write the footer. Returns whether it was all done."""
+    def finish(self, tail: Pending, loss: Raw | None = None) -> bool:
+        """Stop, seal what is left, write the footer.
+
+        Args:
+            tail: the open tail.
+            loss: record of what could not be written to it.
+
+        Returns:
+            Whether it was all done.
+        """
         self._stop = True
         self._wake.set()
         if self._thread.is_alive():
@@ -135,6 +144,8 @@ class Keeper:
                 self._seal(self._pending[0])
             if self._sealed is None:
                 self._sealed = self._open_sealed()
+            if loss is not None:
+                self._sealed.append(of_raws((loss,), self._path.name))
             self._sealed.finish()
             names.sync_folder(self._writer.folder)
         except Exception as error:  # noqa: BLE001 - law L8: the records are safe in the tails

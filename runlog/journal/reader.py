@@ -167,7 +167,9 @@ class Journal:
         if not self._footer_read:
             self._footer_read = True
             if self._sealed is not None and not self._tails:
-                self._footer = frames.footer(self._sealed.read, self._sealed.size)
+                begin = frames.opening(self._sealed.path.name, self._sealed.read)
+                if begin.readable:  # the footer of a newer, incompatible version may mean anything
+                    self._footer = frames.footer(self._sealed.read, self._sealed.size)
         return self._footer[1] if self._footer else None
 
     def totals(self) -> Totals:

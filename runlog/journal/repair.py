@@ -22,7 +22,7 @@ from runlog.journal.checking import Progress, check
 from runlog.journal.reader import Journal, open_journals
 from runlog.journal.sealed import SealedFile
 from runlog.records import Blob, Loss
-from runlog.segment import PageLost, Raw, RowGroup, Segment
+from runlog.segment import PageLost, Raw, RowGroup, Segment, of_raws
 
 _LOSS = BY_CLASS[Loss].tag
 _BLOB = BY_CLASS[Blob].tag
@@ -185,7 +185,7 @@ def _copy(journal: Journal, sealed: SealedFile, problems: list[Damage]) -> None:
             Raw(_LOSS, last_seq + n, last_time, codec.encode(_loss(damage))[1])
             for n, damage in enumerate(costly(problems), 1)
         )
-        sealed.append(_segment(raws, journal.path.name))
+        sealed.append(of_raws(raws, journal.path.name))
 
 
 def costly(problems: list[Damage]) -> list[Damage]:
@@ -203,23 +203,6 @@ def _loss(damage: Damage) -> Loss:
         offset=damage.offset,
         length=damage.length,
         key=damage.key,
-    )
-
-
-def _segment(raws: tuple[Raw, ...], file: str) -> Segment:
-    return Segment(
-        file=file,
-        offset=0,
-        first_seq=raws[0].seq,
-        last_seq=raws[-1].seq,
-        records=len(raws),
-        first_time=raws[0].time,
-        last_time=raws[-1].time,
-        groups=(),
-        load_others=lambda: raws,
-        others={_LOSS: len(raws)},
-        schemas={},
-        sealed=False,
     )
 
 

@@ -30,6 +30,7 @@ from runlog.journal import names
 from runlog.journal.keeper import Keeper, Pending
 from runlog.paths import Path as Key
 from runlog.records import Loss
+from runlog.segment import Raw
 from runlog.stream import Schema, type_code
 
 _write = os.write
@@ -352,6 +353,8 @@ class JournalWriter:
             path.unlink(missing_ok=True)
             raise
         self._at = len(header)
+        if self._sync_each:
+            names.sync_folder(self.folder)
         self._remind = _REMIND
         self._set_pause()
         self._active.clear()
@@ -370,9 +373,7 @@ class JournalWriter:
                 os.fdatasync(self._fd)
             except OSError as error:
                 self.trouble(f"records could not be synced to disk ({error})")
-                self._sync_each = False
                 self._keeper.sync_failed()
-                self._set_pause()
         if self._at >= self._limit:
             self.rotate()
         elif self._at >= self._remind:
@@ -424,7 +425,7 @@ class JournalWriter:
         self._held.append(frame)
         self._held_size += len(frame)
 
-    def retry(self) -> bool:
+    def retry(self) -> bool:  # noqa: C901 - one step after another, each of which may fail
         """Write what is held to a new tail. Call with `lock` held.
 
         Returns:
@@ -432,7 +433,10 @@ class JournalWriter:
         """
         if self._fd >= 0:
             return True
+        empty = self._tail.first_seq == self._held_first
         try:
+            if empty:  # the tail that was refused holds no record yet; its name is needed
+                self._tail.path.unlink(missing_ok=True)
             new = self._new_tail(self._held_first)
         except OSError:
             return False
@@ -454,7 +458,10 @@ class JournalWriter:
         old, self._tail = self._tail, new
         self._held.clear()
         self._held_size = 0
-        self._keeper.hand_over(old)
+        if empty:
+            os.close(old.fd)
+        else:
+            self._keeper.hand_over(old)
         if self._lost:
             lost, first = self._lost, self._lost_first
             self._lost = 0
@@ -492,13 +499,22 @@ class JournalWriter:
             kept = self._fd >= 0
             lost = self._lost + len(self._held)
             tail, self._fd = self._tail, -1
-        done = self._keeper.finish(tail)
+        done = self._keeper.finish(tail, self._stated_loss(lost) if lost else None)
         if not kept:
             with contextlib.suppress(Exception):
                 self._on_trouble(
                     f"{lost:,} records could not be kept: {self.folder} takes no more data"
                 )
         return done and kept
+
+    def _stated_loss(self, lost: int) -> Raw:
+        """The record of what was held to the end; the journal may still have room for it."""
+        reason = "records could not be written, to the end of the run"
+        last = self._seq - 1
+        tag, payload = codec.encode(
+            Loss(reason=reason, count=lost, first_seq=self._held_first, last_seq=last)
+        )
+        return Raw(tag, self._seq, self.last_time, payload)
 
     def forget(self) -> None:
         """In a forked child: let go of the parent's files without a word to them."""

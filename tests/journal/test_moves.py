@@ -189,6 +189,5 @@ def test_a_frame_put_in_another_place_breaks_the_chain(tmp_path: Path) -> None:
         folders.append(folder / "w.rlog")
     first, second = (path.read_bytes() for path in folders)
     folders[0].write_bytes(first[:80] + second[80:])
-    assert len(first) == folders[0].stat().st_size
     reasons = {p.reason for p in runlog.journal.verify(tmp_path / "a").problems}
     assert runlog.DamageKind.CHAIN in reasons

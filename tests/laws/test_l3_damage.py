@@ -188,7 +188,7 @@ def flip_bits(folder: Path, share: int) -> int:
                     damage = examine(was, file, at, at + 1, thorough=bit == at // WORKERS % 8)
                     assert damage, "the flip was not noticed"
                     lost = was.near(file, at, at + 1)
-                    assert lost or facts_of(folder) == was.facts or not told_by_frames(was, file)
+                    assert lost or facts_of(folder) == was.facts
                 except Exception as error:
                     raise AssertionError(f"{where}: {error!r}") from error
                 flips += 1
@@ -201,18 +201,14 @@ def facts_of(folder: Path) -> tuple[Any, ...]:
         return facts(view)
 
 
-def told_by_frames(was: Original, file: str) -> bool:
-    """Whether no record stands only in this file's damaged part: headers, footers, blobs."""
-    return any(p.file == file for p in was.pieces)
-
-
 def cut_everywhere(folder: Path, share: int) -> int:
     """Cut each file to every length of this worker's share. Returns how many cuts were made."""
     was = original(folder)
     cuts = 0
     for file, data in was.files.items():
         path = folder / file
-        ends = {p.end for p in was.pieces if p.file == file} | {framing.FILE_HEADER_SIZE}
+        # A process that dies between two writes leaves the same, and an empty file at the start.
+        ends = {p.end for p in was.pieces if p.file == file} | {0, framing.FILE_HEADER_SIZE}
         for size in range(share, len(data), WORKERS):
             path.write_bytes(data[:size])
             try:

@@ -98,6 +98,50 @@ print("trained on")
     assert [row["i"] for row in view.history().rows()] == list(range(50))
 
 
+def test_rows_refused_to_the_end_are_stated_if_the_chunk_can_still_be_written(
+    tmp_path: Path,
+) -> None:
+    done = run_script(
+        """
+from runlog.journal import writer
+for i in range(50):
+    run.log({"i": i})
+os_write, writer._write = writer._write, lambda *_: 0
+for i in range(50, 100):
+    run.log({"i": i})
+run.finish()
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    view = runlog.open(tmp_path / "p" / "r")
+    (loss,) = view.loss
+    assert loss.record.count == 51, "fifty rows and the finish record"
+    assert view.damage == ()
+
+
+def test_a_refused_first_record_of_a_fresh_tail_is_written_later(tmp_path: Path) -> None:
+    done = run_script(
+        """
+run.finish()
+run = runlog.init(project="p", id="s", dir=sys.argv[1], settings={"seal_bytes": 4096})
+run.log({"i": 0})
+run._journal.rotate()
+limit(100)  # room for a file's header, and for no frame
+run.log({"i": 1})
+run.log({"i": 2})
+limit(hard)
+run.finish()
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    view = runlog.open(tmp_path / "p" / "s")
+    assert [row["i"] for row in view.history().rows()] == [0, 1, 2]
+    assert view.damage == ()
+    assert view.loss == ()
+
+
 def test_a_chunk_that_cannot_be_sealed_leaves_its_records_in_the_tail(tmp_path: Path) -> None:
     done = run_script(
         """
