@@ -9,7 +9,8 @@ cutting the input gives the same frames.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
@@ -30,7 +31,8 @@ _INT64: Final = range(-(2**63), 2**63)
 def type_code(value: Any) -> str:
     """The type code by which a row packs a value; "v" if it is not a fixed-size number."""
     code = _CODE_BY_TYPE.get(type(value)) or codec.scalar_code(value) or "v"
-    return "v" if code == "q" and value not in _INT64 else code
+    # Only of an int: `in` tries a numpy integer against every number of the range, for ever.
+    return "v" if code == "q" and type(value) is int and value not in _INT64 else code
 
 
 class Schema:
@@ -46,6 +48,7 @@ class Schema:
         lead: its constant bytes before the step.
         pack: packs a whole frame but for its CRC:
             `pack(prefix, seq, time, lead, step, tails[flags], *values)`.
+        numbers: packs the values alone that are numbers.
         tails: flags byte -> the row's constant bytes between step and numbers.
         reminded: sequence number at which the schema was last written to the open tail.
     """
@@ -54,6 +57,7 @@ class Schema:
         "fixed",
         "id",
         "lead",
+        "numbers",
         "pack",
         "paths",
         "prefix",
@@ -69,12 +73,14 @@ class Schema:
         self.types = types
         self.fixed = "v" not in types
         self.reminded = 0
-        numbers = struct.calcsize(">" + types.replace("v", ""))
-        end = b"\x90" + _bin_header(numbers)
+        codes = types.replace("v", "")
+        numbers = struct.Struct(">" + codes)
+        self.numbers = _exactly(numbers.pack, codes)
+        end = b"\x90" + _bin_header(numbers.size)
         self.lead = _ROW_HEAD.pack(0x95, 0xCE, number, 0xD3)
         self.tails = {flags: bytes([0xCC, flags]) + end for flags in range(KNOWN_FLAGS + 1)}
         layout = struct.Struct(f">16sQq7sq{2 + len(end)}s{types if self.fixed else ''}")
-        self.pack = layout.pack
+        self.pack = _exactly(layout.pack, codes)
         self.size = layout.size + 4
         self.prefix = TAIL_PREFIX.pack(TAIL_MAGIC, salt, self.size, TAG_LOG, 0)
 
@@ -104,12 +110,38 @@ class Schema:
             values: all values, in key order.
             loose: those whose code is "v", packed as one array.
         """
-        codes = self.types.replace("v", "")
         numbers = [v for v, code in zip(values, self.types, strict=True) if code != "v"]
-        packed = struct.pack(">" + codes, *numbers)
+        packed = self.numbers(*numbers)
         head = self.lead + struct.pack(">qBB", step, 0xCC, flags)
         payload = head + loose + _bin_header(len(packed)) + packed
         return framing.encode_tail_frame(salt, TAG_LOG, seq, time, payload)
+
+
+def _exactly(pack: Callable[..., bytes], codes: str) -> Callable[..., bytes]:
+    """`pack`, whose last arguments are numbers of these codes, for every bit pattern.
+
+    struct takes narrow floats by way of a double, and that changes the bits of some NaNs.
+    """
+    end = len(codes)
+    places = [
+        (n - end, struct.calcsize(">" + codes[:n]) - struct.calcsize(">" + codes))
+        for n, code in enumerate(codes)
+        if code in "ef"
+    ]
+    if not places:
+        return pack
+
+    def exact(*values: Any) -> bytes:
+        out = pack(*values)
+        for index, start in places:
+            value = values[index]
+            if value != value:  # noqa: PLR0124 - a NaN
+                raw = value.tobytes() if sys.byteorder == "big" else value.tobytes()[::-1]
+                start += len(out)  # noqa: PLW2901 - counted from the end
+                out = out[:start] + raw + out[start + len(raw) :]
+        return out
+
+    return exact
 
 
 def _bin_header(size: int) -> bytes:

@@ -1,7 +1,7 @@
 """L1: what a returned call wrote survives SIGKILL at any instant, sealing and finishing included.
 
-A worker forks writers, kills each at a random instant, and reads what is left. A writer logs a fixed
-sequence of calls and tells, in memory shared with its worker, how many of them have returned.
+A worker forks writers, kills each at a random instant, and reads what is left. A writer logs a
+fixed sequence of calls and tells, in memory shared with its worker, how many have returned.
 """
 
 from __future__ import annotations

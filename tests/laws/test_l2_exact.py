@@ -23,7 +23,7 @@ from runlog.paths import flatten, nest
 from . import kit
 
 QUICK = settings(
-    max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 
 
@@ -155,10 +155,23 @@ def test_every_width_keeps_its_bits_in_a_flat_row(code: str, bits: int, tmp_path
 
 def test_numbers_that_numpy_shares_with_python_come_back_as_pythons(tmp_path: Path) -> None:
     run = start(str(tmp_path))
-    run.log({"f": np.float64(0.1), "i": np.int64(-3), "b": np.bool_(True)})  # noqa: FBT003
+    run.log({"f": np.float64(0.1), "i": np.int64(-3), "b": np.bool_(True)})
     run.finish()
     (found,) = runlog.open(run.dir).records(["log"])
     assert kit.bits(found.record.data) == kit.bits({"f": 0.1, "i": -3, "b": True})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "value", [np.int64(3), np.int64(-3), np.int64(2**63 - 1), np.int64(-(2**63))]
+)
+def test_a_64_bit_numpy_integer_is_stored_at_once(value: np.int64, tmp_path: Path) -> None:
+    run = start(str(tmp_path))
+    for data in ({"x": value}, {"x": value, "note": "text"}, {"x": [value]}):
+        run.log(data)
+    run.finish()
+    found = [e.record.data["x"] for e in runlog.open(run.dir).records(["log"])]
+    assert kit.bits(found) == kit.bits([int(value), int(value), [int(value)]])
 
 
 def test_a_value_of_another_type_is_not_taken_for_its_equal(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""L3: every cut and every flipped bit of small journals is reported, and costs no more than it hit."""
+"""L3: every cut and flipped bit of small journals is reported, and costs no more than it hit."""
 
 from __future__ import annotations
 
