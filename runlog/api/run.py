@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from runlog.api import identity
 from runlog.api.settings import Settings
 from runlog.api.state import RunConfig, RunSummary
-from runlog.api.values import leaves
+from runlog.api.values import leaves, mapping
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from runlog.journal.names import new_writer_id
 from runlog.journal.writer import JournalWriter
@@ -87,6 +87,8 @@ class Run:
         config: Mapping[str, Any] | None = None,
         allow_val_change: bool = False,
     ) -> None:
+        if config:
+            mapping(config, "config")  # raises before there is anything on disk
         self._start = start
         self._settings = settings
         self._name = start.name

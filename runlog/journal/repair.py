@@ -7,6 +7,7 @@ name; what was damaged is kept as `*.damaged`, so nothing is ever thrown away by
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -179,6 +180,13 @@ def _copy(journal: Journal, sealed: SealedFile, problems: list[Damage]) -> None:
         sealed.append(whole)
         last_seq = max(last_seq, whole.last_seq)
         last_time = max(last_time, whole.last_time)
+    for item, source in journal.sealed_frames():
+        if isinstance(item, Damage) or not item.whole or not _is_foreign(item.header.type):
+            continue
+        with contextlib.suppress(codec.Malformed):
+            sealed.copy(
+                item.header, item.head(source.read), source.read(item.body, item.header.body_size)
+            )
     last_seq = max([last_seq, *(d.last_seq or 0 for d in problems)])
     if costly(problems):
         raws = tuple(
@@ -186,6 +194,11 @@ def _copy(journal: Journal, sealed: SealedFile, problems: list[Damage]) -> None:
             for n, damage in enumerate(costly(problems), 1)
         )
         sealed.append(of_raws(raws, journal.path.name))
+
+
+def _is_foreign(kind: int) -> bool:
+    """Whether a frame is of a newer version's making, and of a kind to be kept unread."""
+    return bool(kind & framing.IGNORABLE) and kind != framing.FRAME_FOOTER
 
 
 def costly(problems: list[Damage]) -> list[Damage]:

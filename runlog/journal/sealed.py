@@ -89,6 +89,17 @@ class SealedFile:
         self.totals.add(segment, self.writer, lambda _: None)
         self.last_seq = max(self.last_seq, segment.last_seq)
 
+    def copy(self, header: framing.FrameHeader, head: dict[str, Any], body: bytes) -> None:
+        """Append a frame of a type that this version does not know, as it is (law L7).
+
+        Raises:
+            OSError: it could not be written.
+        """
+        packed = codec.pack({**head, "prev": self._previous})
+        span = (header.first_seq, header.last_seq, header.records)
+        made = chunk.frame(header.type, self.salt, packed, body, span, store=self._store)
+        self._frame(made, None)
+
     def finish(self) -> None:
         """Write the footer and close; durable when this returns.
 
