@@ -5,7 +5,6 @@ Jobs of `child`, each in a fresh process. Peers have no budget here, so they are
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -32,12 +31,9 @@ def read_so_far() -> int:
 
 
 def size_of(folder: str) -> int:
-    """Bytes of the journal so far; a tail may be sealed, and so vanish, while it is looked at."""
-    size = 0
-    for file in use_runlog.files(Path(folder)):
-        with suppress(FileNotFoundError):
-            size += file.stat().st_size
-    return size
+    """Bytes sealed so far; tails come and go, and are smaller once they are sealed."""
+    files = use_runlog.files(Path(folder))
+    return sum(file.stat().st_size for file in files if file.suffix == ".rlog")
 
 
 def timed(job: Callable[[], Any]) -> tuple[float, float]:
