@@ -89,7 +89,7 @@ class JournalWriter:
         "_seq",
         "_sync_each",
         "_tail",
-        "_trouble",
+        "_told",
         "_variants",
         "closed",
         "folder",
@@ -131,7 +131,7 @@ class JournalWriter:
         self._held_first = 0
         self._lost = 0
         self._lost_first = 0
-        self._trouble: str | None = None
+        self._told: set[str] = set()
         self._last: Schema | None = None
         self._last_keys: tuple[Any, ...] = ()
         self._last_types: tuple[type, ...] = ()
@@ -310,6 +310,10 @@ class JournalWriter:
             self._write_schema(schema)
         return schema
 
+    def _schema_frame(self, schema: Schema, seq: int) -> bytes:
+        payload = schema.payload()
+        return framing.encode_tail_frame(self._salt, TAG_SCHEMA, seq, self.last_time, payload)
+
     def _write_schema(self, schema: Schema) -> None:
         schema.reminded = self._seq
         payload = schema.payload()
@@ -411,7 +415,8 @@ class JournalWriter:
             why = error.strerror if error else "the disk may be full"
             self.trouble(
                 f"records cannot be written to {self.folder} ({why}); the newest are held in "
-                f"memory and written when that is possible again"
+                f"memory and written when that is possible again",
+                kind="refused",
             )
             self._held_first = seq
             self._keeper.wake()
@@ -425,7 +430,7 @@ class JournalWriter:
         self._held.append(frame)
         self._held_size += len(frame)
 
-    def retry(self) -> bool:  # noqa: C901 - one step after another, each of which may fail
+    def retry(self) -> bool:
         """Write what is held to a new tail. Call with `lock` held.
 
         Returns:
@@ -440,21 +445,20 @@ class JournalWriter:
             new = self._new_tail(self._held_first)
         except OSError:
             return False
+        # Straight to the new file: `_refused` would cut the old one, whose records are safe.
+        names_first = [self._schema_frame(s, self._held_first) for s in self._known.values()]
         try:
-            self._fd = new.fd
-            for schema in self._known.values():
-                self._write_schema(schema)
-            for frame in self._held:
-                if self._fd < 0 or _write(self._fd, frame) != len(frame):
+            for frame in (*names_first, *self._held):
+                if _write(new.fd, frame) != len(frame):
                     raise OSError(28, "still no space")
                 self._at += len(frame)
-            if self._fd < 0:
-                raise OSError(28, "still no space")
         except OSError:
-            self._fd = -1
             os.close(new.fd)
             new.path.unlink(missing_ok=True)
             return False
+        self._fd = new.fd
+        for schema in self._known.values():
+            schema.reminded = self._seq
         old, self._tail = self._tail, new
         self._held.clear()
         self._held_size = 0
@@ -468,13 +472,12 @@ class JournalWriter:
             last = first + lost - 1
             reason = "records could not be written and did not fit in memory"
             self.append(Loss(reason=reason, count=lost, first_seq=first, last_seq=last))
-        self._trouble = None
         return True
 
-    def trouble(self, message: str) -> None:
-        """Report once per spell of trouble; never raises."""
-        if self._trouble is None:
-            self._trouble = message
+    def trouble(self, message: str, kind: str | None = None) -> None:
+        """Report, the same kind of thing once in a run; never raises."""
+        if (kind or message) not in self._told:
+            self._told.add(kind or message)
             with contextlib.suppress(Exception):
                 self._on_trouble(message)
 

@@ -203,3 +203,28 @@ run.finish()
     assert done.returncode == 0, done.stderr
     assert "could not be synced" in done.stderr
     assert runlog.open(tmp_path / "p" / "s").damage == ()
+
+
+def test_a_retry_that_fails_midway_costs_neither_old_rows_nor_held_ones(tmp_path: Path) -> None:
+    done = run_script(
+        """
+for i in range(100):
+    run.log({"i": i})
+limit(4000)
+for i in range(100, 140):
+    run.log({"i": i})
+for size in (100, 130, 300, 900):  # the new tail's names, then some of its rows, do not fit
+    limit(size)
+    with run._journal.lock:
+        run._journal.retry()
+    run.log({"i": 140 + (100, 130, 300, 900).index(size)})
+limit(hard)
+run.finish()
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    view = runlog.open(tmp_path / "p" / "r")
+    assert [row["i"] for row in view.history().rows()] == list(range(144))
+    assert view.damage == ()
+    assert view.loss == ()
