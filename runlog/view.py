@@ -8,18 +8,22 @@ everything where there is no footer, comes from the records themselves.
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 import os
 import socket
+import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from runlog.branches import Starts, cuts, own_start
 from runlog.damage import Damage
 from runlog.declare import BY_TAG
-from runlog.errors import ArgumentTypeError, DamageError, NotFound
+from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, summary
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
@@ -30,6 +34,8 @@ from runlog.stats import Metric, Totals
 from runlog.units import Late, Where, coerce_where
 
 State = Literal["running", "finished", "failed", "crashed", "empty"]
+
+Branches = Literal["newest", "all"]
 
 STALE_SECONDS = 60.0
 """A run without an end whose files were not touched for this long has crashed, on any machine.
@@ -113,18 +119,26 @@ class RunView:
     """A run, read-only. Made by `runlog.open`."""
 
     def __init__(
-        self, path: Path, *, strict: bool = False, limits: dict[str, int] | None = None
+        self,
+        path: Path,
+        *,
+        strict: bool = False,
+        limits: dict[str, int] | None = None,
+        branches: Branches = "newest",
     ) -> None:
         from runlog.journal import open_journals
 
         self.path = path
         self._strict = strict
-        self._limits = limits
+        self._branches: Branches = branches
+        self._past = limits is not None
         self._open = open_journals(path)
+        self._starts = self._find_starts()
         self._found: list[Damage] = []
         self._totals: Totals | None = None
         self._checked = False
         self._segments: dict[str, list[Segment]] = {}
+        self._limits = self._branch_limits() if limits is None else limits
         if strict and self.damage:
             raise DamageError(self.damage)
 
@@ -217,7 +231,7 @@ class RunView:
             code = state.finish.exit_code
             word = "failed" if code else "finished"
         else:
-            word = "running" if self._limits is None and self._alive() else "crashed"
+            word = "running" if not self._past and self._alive() else "crashed"
         message = state.finish.message if state.finish and code is not None else None
         return Status(word, code, started, ended, duration, state.last_step, message)
 
@@ -386,24 +400,30 @@ class RunView:
         if sum(v is not None for v in (step, seq, time)) != 1:
             raise ArgumentTypeError("at() takes exactly one of step, seq and time")
         limits = {j.writer: self._limit(j, step, seq, time) for j in self._open}
-        return RunView(self.path, strict=self._strict, limits=limits)
+        for writer, limit in (self._limits or {}).items():
+            limits[writer] = min(limits[writer], limit)
+        return RunView(self.path, strict=self._strict, limits=limits, branches=self._branches)
 
     def _limit(self, journal: Any, step: int | None, seq: int | None, time: int | None) -> int:
         if seq is not None:
             return seq
-        last = 0
-        for entry in self._journal_records(journal, None, 0):
-            if time is not None and entry.time > time:
-                break
-            record = entry.record
-            if (
-                step is not None
-                and isinstance(record, Log)
-                and not record.late
-                and record.step > step
-            ):
-                break
-            last = entry.seq
+        segments: list[Segment] = journal.segments()
+        if step is not None:
+            whole = list(itertools.takewhile(lambda s: _max_step(s) <= step, segments))
+        else:
+            whole = [s for s in segments if time is not None and s.last_time <= time]
+        last = whole[-1].last_seq if whole else 0
+        for segment in segments[len(whole) :]:
+            for entry in entries(segment, journal.writer, self._report):
+                record = entry.record
+                if (time is not None and entry.time > time) or (
+                    step is not None
+                    and isinstance(record, Log)
+                    and not record.late
+                    and record.step > step
+                ):
+                    return last
+                last = entry.seq
         return last
 
     def usage(self) -> Usage:
@@ -451,6 +471,26 @@ class RunView:
 
     # ------------------------------------------------------------ below
 
+    def _find_starts(self) -> Starts:
+        """Start records by writer; none for a run with one journal, where they tell nothing."""
+        if len(self._open) < 2:
+            return {}
+        found = ((j.writer, j.totals().status) for j in self._open)
+        return {w: (s.started, s.start) for w, s in found if s.started and s.start}
+
+    def _branch_limits(self) -> dict[str, int] | None:
+        """Last sequence number of each journal on the newest branch; None if all count whole."""
+        cut = cuts(self._starts) if self._branches == "newest" else {}
+        if not cut:
+            return None
+        limits = {j.writer: sys.maxsize for j in self._open}
+        for journal in self._open:
+            if journal.writer in cut:
+                step = cut[journal.writer]
+                beyond = self._starts[journal.writer][1].step > step
+                limits[journal.writer] = 0 if beyond else self._limit(journal, step, None, None)
+        return limits
+
     def _report(self, damage: Damage) -> None:
         if damage not in self._found:
             self._found.append(damage)
@@ -479,7 +519,16 @@ class RunView:
                     for segment in self._segments_of(journal):
                         totals.add(segment, journal.writer, self._report)
             self._totals = totals
+        if (own := own_start(self._starts)) and own[1] is not self._totals.status.start:
+            self._totals.status = replace(self._totals.status, start=own[1])
         return self._totals
+
+
+def _max_step(segment: Segment) -> int | float:
+    """No row of the segment that was not late has a greater step; infinite if it cannot be told."""
+    if segment.others.get(TAG_LOG):
+        return math.inf
+    return max((g.max_step for g in segment.groups if not g.late), default=-math.inf)
 
 
 def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Segment | None:
@@ -539,18 +588,25 @@ def _largest(sizes: dict[str, int]) -> dict[str, int]:
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
-def open_run(path: str | os.PathLike[str], *, strict: bool = False) -> RunView:
+def open_run(
+    path: str | os.PathLike[str], *, strict: bool = False, branches: Branches = "newest"
+) -> RunView:
     """Open a run to read it; `runlog.open`.
 
     Args:
         path: a run's folder, or one `.rlog` or `.rtail` file.
         strict: raise on damage, instead of reporting it in `damage`.
+        branches: "newest" leaves out what a rewind, a fork or a new start under an old id left
+            behind; "all" shows every record.
 
     Raises:
+        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         NotFound: nothing is there.
         FormatError: it is no run.
         DamageError: there is damage, and `strict` is set.
     """
     if not isinstance(path, str | os.PathLike):
         raise ArgumentTypeError(f"a path is needed, not {type(path).__name__}")
-    return RunView(Path(path), strict=strict)
+    if branches not in {"newest", "all"}:
+        raise ArgumentValueError(f'branches must be "newest" or "all", not {branches!r}')
+    return RunView(Path(path), strict=strict, branches=branches)

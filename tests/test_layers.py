@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("chunk", "tailrows"),
     ("frames",),
     ("stats",),
-    ("journal",),
+    ("journal", "branches"),
     ("units",),
     ("plan",),
     ("history",),

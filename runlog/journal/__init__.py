@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runlog.journal.checking import Report, verify
+    from runlog.journal.links import link_journals
     from runlog.journal.reader import Journal, open_journals
     from runlog.journal.repair import Recovered, recover
 
-__all__ = ["Journal", "Recovered", "Report", "open_journals", "recover", "verify"]
+__all__ = [
+    "Journal",
+    "Recovered",
+    "Report",
+    "link_journals",
+    "open_journals",
+    "recover",
+    "verify",
+]
 
 _HOME = {
     "Journal": "reader",
     "Recovered": "repair",
     "Report": "checking",
+    "link_journals": "links",
     "open_journals": "reader",
     "recover": "repair",
     "verify": "checking",
