@@ -39,6 +39,20 @@ class RunStart:
         "writer id of the journal whose process forked this one", default=None
     )
     step: int = item("step at which this journal begins", unit="steps", default=0)
+    resume: str | None = item("the `resume` asked for: allow, must, never, auto", default=None)
+    branch_of: str | None = item(
+        "run whose records up to `branch_step` come before this journal: its own id for a rewind, "
+        "another's for a fork",
+        default=None,
+    )
+    branch_step: int | None = item(
+        "last step that is kept of `branch_of`", unit="steps", default=None
+    )
+    clock: int | None = item(
+        "how far the process's clock was ahead of the file system's when the journal was made",
+        unit="µs",
+        default=None,
+    )
 
 
 @record(tag=2, name="update")
@@ -56,3 +70,41 @@ class Finish:
 
     exit_code: int = item("0 for success, else the process's exit code")
     message: str | None = item("why, if it failed: the exception's last line", default=None)
+    cause: int | None = item("seq of the join or exit record that led to it", default=None)
+
+
+@record(tag=5, name="mark_preempting")
+class MarkPreempting:
+    """The process was told that it is about to be stopped, to be resumed later."""
+
+
+@record(tag=6, name="detach")
+class Detach:
+    """`run.detach()` was called; it changes nothing."""
+
+
+@record(tag=7, name="join")
+class Join:
+    """`run.join()` was called, the old word for finish."""
+
+    exit_code: int | None = item("the call's argument", default=None)
+
+
+@record(tag=8, name="enter")
+class Enter:
+    """A `with` block over the run began."""
+
+
+@record(tag=9, name="exit")
+class Exit:
+    """A `with` block over the run ended."""
+
+    error: str | None = item("the exception that ended it: its last line", default=None)
+
+
+@record(tag=10, name="rejected")
+class Rejected:
+    """A call was refused: its arguments made no sense, and nothing else was written."""
+
+    call: str = item("the method")
+    reason: str = item("what it raised: the error's text")

@@ -13,6 +13,7 @@ class Config:
 
     update: Mapping[str, Value] = item("new values by top-level key; nested dicts replace whole")
     remove: tuple[str, ...] = item("top-level keys taken away", default=())
+    cause: int | None = item("seq of the record that led to it", default=None)
 
 
 @record(tag=18, name="summary")
@@ -21,3 +22,4 @@ class Summary:
 
     update: Mapping[str, Value] = item("new values by key; a nested dict is a path")
     remove: Value = item("paths taken away, each a list of str", default=())
+    cause: int | None = item("seq of the record that led to it", default=None)

@@ -22,7 +22,8 @@ def newer(tmp_path: Path) -> Path:
     with writer.lock:
         assert writer.log_row({"a": 1.5}, 0, 0)
     writer._append(999, codec.pack(["from", "tomorrow"]))
-    writer._append(17, codec.pack([{"lr": 1}, [], "an added item"]))
+    tag, payload = codec.encode(Config({"lr": 1}))
+    writer._append(tag, codec.pack([*codec.unpack(payload), "an added item"]))
     schema = next(iter(writer._known.values())).id
     row = codec.pack([schema, 1, 0, [], b"\x40\x04" + bytes(6), "an added item"])
     writer._append(TAG_LOG, row)

@@ -152,30 +152,6 @@ except runlog.Error as error:
     assert {p.name: p.read_bytes() for p in crashed.iterdir()} == before
 
 
-def test_a_footer_that_lies_is_found_by_verify(crashed: Path) -> None:
-    from runlog import chunk, codec, frames, framing
-    from runlog.journal.reader import FileSource
-
-    runlog.journal.recover(crashed)
-    (path,) = crashed.iterdir()
-    source = FileSource(path)
-    found = frames.footer(source.read, source.size)
-    assert found is not None
-    frame, head = found
-    head["rows"] += 1
-    salt = source.read(20, 4)
-    made = chunk.frame(
-        framing.FRAME_FOOTER,
-        salt,
-        codec.pack(head),
-        framing.encode_trailer(salt, frame.offset),
-        (frame.header.first_seq, frame.header.last_seq, 0),
-    )
-    path.write_bytes(source.read(0, frame.offset) + made.data)
-    problems = runlog.journal.verify(crashed).problems
-    assert [p.reason for p in problems] == [runlog.DamageKind.FOOTER]
-
-
 def test_a_frame_put_in_another_place_breaks_the_chain(tmp_path: Path) -> None:
     folders = []
     for name in ("a", "b"):
