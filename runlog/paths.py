@@ -14,6 +14,28 @@ def metric_name(path: Path) -> str:
     return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in path)
 
 
+def metric_path(name: str) -> Path:
+    r"""The path that a name stands for; a backslash before any other character is itself.
+
+    Every path is the one of its `metric_name`.
+    """
+    keys = [""]
+    escaped = False
+    for char in name:
+        if escaped:
+            keys[-1] += char if char in ".\\" else "\\" + char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == ".":
+            keys.append("")
+        else:
+            keys[-1] += char
+    if escaped:
+        keys[-1] += "\\"
+    return tuple(keys)
+
+
 def flatten(data: Mapping[str, Any]) -> dict[Path, Any]:
     """Leaves of a nested mapping by path, in order; empty mappings vanish."""
     out: dict[Path, Any] = {}
