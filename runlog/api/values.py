@@ -155,3 +155,30 @@ def _histogram(value: Any) -> dict[str, Any]:
         "values": [int(c) for c in counts],
         "bins": [float(e) for e in edges if math.isfinite(e)],
     }
+
+
+def described(value: Any) -> Any:
+    """A value that is set in the summary by hand: larger arrays become a few figures.
+
+    Raises:
+        ArgumentTypeError: a tensor could not be read.
+    """
+    if isinstance(value, Mapping):
+        return {key: described(below) for key, below in value.items()}
+    if not (hasattr(value, "dtype") and hasattr(value, "shape")):
+        return value
+    import numpy as np
+
+    array = value if isinstance(value, np.ndarray | np.generic) else _to_numpy(value, "summary")
+    if array.size <= MAX_LIST or array.dtype.kind not in "biuf":
+        return value
+    wide = array.astype(np.float64)
+    with np.errstate(all="ignore"):
+        shares = np.percentile(wide, (10, 25, 75, 90))
+        figures = {"var": wide.var(), "mean": wide.mean(), "min": wide.min(), "max": wide.max()}
+    figures |= dict(zip(("10%", "25%", "75%", "90%"), shares, strict=True))
+    return {
+        "_type": "numpy.ndarray",
+        **{name: float(figure) for name, figure in figures.items()},
+        "size": int(array.size),
+    }
