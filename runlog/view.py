@@ -28,7 +28,8 @@ from runlog.fold import config, summary
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
 from runlog.paths import metric_name
-from runlog.records import Entry, Log, RunStart
+from runlog.records import Entry, Environment, Log, RunStart
+from runlog.samples import Samples
 from runlog.segment import PageLost, Segment, entries, tags_of
 from runlog.stats import Metric, Totals
 from runlog.units import Late, Where, coerce_where
@@ -305,6 +306,22 @@ class RunView:
     def loss(self) -> tuple[Entry, ...]:
         """Losses that the journals state themselves: a full disk, or what repair found."""
         return tuple(self._all().losses)
+
+    @property
+    def environment(self) -> Environment | None:
+        """What the run's newest process ran on, without secrets; None if it did not say."""
+        found = None
+        for entry in self.records(["environment"]):
+            found = entry.record
+        return found
+
+    @property
+    def system(self) -> Samples:
+        """Samples of system metrics: of the machine, the process, the GPUs."""
+        started = self._all().status.started
+        entries = self.records(["system"])
+        samples = ((e.time, e.writer, e.record.values) for e in entries)
+        return Samples(samples, started[0] if started else None)
 
     # ------------------------------------------------------------ contents
 

@@ -30,10 +30,10 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("journal", "branches"),
     ("units",),
     ("plan",),
-    ("history",),
+    ("history", "samples"),
     ("view",),
     ("catalog", "export", "api"),
-    ("testing",),
+    ("shim", "testing"),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 
@@ -41,6 +41,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 ONLY = {
     "records": {"declare"},  # declarations, nothing else
     "fold": {"declare", "errors", "paths", "records"},  # no clock, no files, no bytes
+    "shim": {""},  # `import runlog`: public names, as any training script
 }
 
 LIBRARY = sorted(

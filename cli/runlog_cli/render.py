@@ -186,6 +186,11 @@ def waiting(label: str) -> Iterator[None]:
         yield
 
 
+def heading(title: str, remark: str = "") -> Text:
+    """A blank line and the heading of a part of what is printed."""
+    return Text.assemble("\n", (title, "bold"), (f"  {remark}" if remark else "", "dim"))
+
+
 def run_name(view: runlog.RunView) -> str:
     """`PROJECT/RUN_ID` as the run says, or by its folder where the record that says it is lost."""
     folder = view.path.absolute()

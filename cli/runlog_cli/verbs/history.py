@@ -38,6 +38,10 @@ def history(
             help="Values logged for a step already behind: merge, drop, or show only these.",
         ),
     ] = "merge",
+    system: Annotated[
+        bool,
+        typer.Option("--system", help="Samples of system metrics (CPU, memory, GPU, …) instead."),
+    ] = False,
     format: Annotated[
         Format | None,
         typer.Option(
@@ -51,44 +55,53 @@ def history(
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the rows that were logged, one per step."""
+    if system and (step or samples or late != "merge"):
+        raise runlog.UsageError("--system prints all samples; leave --step, --samples, --late out.")
     if as_json and format not in {None, "jsonl"}:
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them."
         )
     view = runlog.open(find.run_path(run, root))
-    rows = view.history(
-        keys=find.metric_names(view.metrics, keys),
-        where=runlog.Where(step=find.step_range(step)),
-        samples=samples,
-        late=late,
-    )
-    chosen = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
-    {"table": _print_table, "csv": _print_csv, "jsonl": _print_jsonl}[chosen](rows)
+    rows: runlog.History | runlog.Samples
+    if system:
+        taken = view.system
+        chosen = find.metric_names(taken.keys, keys)
+        rows = taken if chosen is None else taken.select(chosen)
+    else:
+        rows = view.history(
+            keys=find.metric_names(view.metrics, keys),
+            where=runlog.Where(step=find.step_range(step)),
+            samples=samples,
+            late=late,
+        )
+    how = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
+    {"table": _print_table, "csv": _print_csv, "jsonl": _print_jsonl}[how](rows)
     sys.stdout.flush()
     if view.damage:
         render.report_damage(view.damage)
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _print_jsonl(rows: runlog.History) -> None:
+def _print_jsonl(rows: runlog.History | runlog.Samples) -> None:
     for row in rows.rows():
         render.ndjson(runlog.to_json(row))
 
 
-def _print_csv(rows: runlog.History) -> None:
+def _print_csv(rows: runlog.History | runlog.Samples) -> None:
     """The CSV that `runlog export` writes."""
     from runlog.export.text import write_csv  # deferred: it loads pyarrow
 
     write_csv(rows.batches(), rows.schema, sys.stdout.buffer)
 
 
-def _flat(rows: runlog.History) -> Iterator[dict[str, Any]]:
+def _flat(rows: runlog.History | runlog.Samples) -> Iterator[dict[str, Any]]:
     return (text.flatten(row) for row in rows.rows())
 
 
-def _print_table(rows: runlog.History) -> None:
+def _print_table(rows: runlog.History | runlog.Samples) -> None:
     """Columns as wide as the first rows need, as many as fit; nothing is held but those rows."""
-    columns = ["_step", *(key for key in rows.keys if key not in _OWN)]
+    first_column = "_runtime" if isinstance(rows, runlog.Samples) else "_step"
+    columns = [first_column, *(key for key in rows.keys if key not in _OWN)]
     stream = _flat(rows)
     first = list(itertools.islice(stream, _MEASURED))
     widths = {name: _width(name, first) for name in columns}

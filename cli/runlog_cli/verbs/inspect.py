@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import runlog
-from runlog_cli import find, options, render, text
+from runlog_cli import find, machine, options, render, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,9 +77,11 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
         "path": view.path,
         "status": view.status,
         "start": view.start,
+        "environment": view.environment,
         "config": runlog.to_json(view.config),
         "summary": runlog.to_json(view.summary),
         "metrics": list(view.metrics.values()),
+        "system": machine.figures(view.system),
         "journals": view.journals,
         "files": [{"name": name, "bytes": size} for name, size in view.files],
         "damage": damage,
@@ -98,6 +100,8 @@ def _print(
     summary = _entries("Summary", text.flatten(shown), limit)
     _print_pair(console, config, summary)
     _print_metrics(console, view, limit)
+    machine.print_environment(console, view.environment)
+    machine.print_system(console, view.system, everything=limit is None)
     _print_files(console, view)
     _print_damage(console, view, damage)
 
@@ -157,15 +161,11 @@ def _environment(start: RunStart) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _heading(title: str, remark: str = "") -> Text:
-    return Text.assemble("\n", (title, "bold"), (f"  {remark}" if remark else "", "dim"))
-
-
 def _entries(title: str, flat: Mapping[str, Any], limit: int | None) -> Table | None:
     if not flat:
         return None
     table = render.grid(("", "left"), ("", "left"), header=False)
-    table.title = _heading(title)
+    table.title = render.heading(title)
     table.title_justify = "left"
     for name in list(flat)[:limit]:
         value = text.shorten(text.scalar(flat[name]))
@@ -191,9 +191,9 @@ def _print_pair(console: Console, left: Table | None, right: Table | None) -> No
 def _print_metrics(console: Console, view: runlog.RunView, limit: int | None) -> None:
     metrics = list(view.metrics.values())
     if not metrics:
-        console.print(_heading("Metrics", "none logged"))
+        console.print(render.heading("Metrics", "none logged"))
         return
-    console.print(_heading("Metrics", f"{len(metrics):,}"))
+    console.print(render.heading("Metrics", f"{len(metrics):,}"))
     shown = metrics[:limit]
     cells = [_cells(metric) for metric in shown]
     names = [f"  {text.printable(metric.name)}" for metric in shown]
@@ -267,7 +267,7 @@ def _curves(view: runlog.RunView, metrics: Iterable[runlog.Metric]) -> dict[str,
 
 
 def _print_files(console: Console, view: runlog.RunView) -> None:
-    console.print(_heading("Files", text.size(sum(size for _, size in view.files))))
+    console.print(render.heading("Files", text.size(sum(size for _, size in view.files))))
     journals = {Path(journal.path).name: journal for journal in view.journals}
     table = render.grid(("", "left"), ("", "right"), ("", "left"), header=False)
     for name, size in view.files:
@@ -288,9 +288,9 @@ def _print_damage(
     console: Console, view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None
 ) -> None:
     if damage is None:
-        console.print(_heading("Damage", "not looked for"))
+        console.print(render.heading("Damage", "not looked for"))
     elif damage:
-        heading = _heading("Damage", text.count(len(damage), "place"))
+        heading = render.heading("Damage", text.count(len(damage), "place"))
         heading.stylize("red")
         console.print(heading)
         for item in damage[:_SHOWN]:
@@ -300,9 +300,9 @@ def _print_damage(
                 Text(f"  … {len(damage) - _SHOWN:,} more; `runlog verify` lists all", "dim")
             )
     else:
-        console.print(_heading("Damage", "none"))
+        console.print(render.heading("Damage", "none"))
     if view.loss:
-        console.print(_heading("Lost", "as the journal itself states"))
+        console.print(render.heading("Lost", "as the journal itself states"))
         for entry in view.loss:
             console.print(Text(f"  {_loss(entry)}"), soft_wrap=True)
 
