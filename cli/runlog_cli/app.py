@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 import runlog
 from runlog_cli import render, text
-from runlog_cli.verbs import cat, du, export, history, inspect, ls, recover, tail, verify
+from runlog_cli.verbs import cat, du, exec, export, history, inspect, ls, recover, tail, verify
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -117,6 +117,7 @@ for verb in (
     export.export,
 ):
     app.command()(verb)
+app.command("exec", context_settings=exec.SETTINGS)(exec.execute)
 
 
 def main() -> None:
