@@ -68,7 +68,7 @@ endef
 	@touch $@
 
 .venv/.dev: .venv/.created pyproject.toml
-	@$(BIN)/python $(PIP) -e '.[dev]'
+	@$(BIN)/python $(PIP) -e '.[dev,integrations]'
 	@touch .venv/.demo $@
 
 .venv-bench/.created:

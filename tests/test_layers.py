@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("frames",),
     ("stats",),
     ("journal", "branches"),
-    ("units",),
+    ("aggregates", "units"),
     ("plan",),
     ("history", "samples"),
     ("view",),

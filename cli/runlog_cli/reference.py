@@ -57,7 +57,10 @@ def reference() -> str:
 def _section(name: str, verb: Any) -> str:
     arguments = [p for p in verb.params if p.param_type_name == "argument"]
     settings = [p for p in verb.params if p.param_type_name == "option"]
-    usage = " ".join(["runlog", name, *(_usage(p) for p in arguments), "[OPTIONS]"])
+    words = [*(_usage(p) for p in arguments), "[OPTIONS]"]
+    if not verb.context_settings.get("allow_interspersed_args", True):
+        words.insert(0, words.pop())
+    usage = " ".join(["runlog", name, *words])
     lines = [f"## runlog {name}\n", f"{verb.help.strip()}\n", f"```\n{usage}\n```\n"]
     lines += [f"- `{p.metavar}`: {_help(p)}" for p in arguments]
     lines += [f"- `{_spelling(p)}`: {_help(p)}" for p in settings]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
@@ -76,21 +76,26 @@ def attribute(module: str, name: str) -> Any:
     source = _table(module).get(name)
     if source is None:
         raise AttributeError(f"module {full!r} has no attribute {name!r} ({_HINT})")
-    value = _value(full, name, source)
+    value = _value(source)
     if isinstance(value, type | FunctionType):
         setattr(sys.modules[full], name, value)  # so that the next use costs nothing
     return value
 
 
-def _value(module: str, name: str, source: str) -> Any:
-    place, _, attribute = source.partition(":")
+def _value(source: str) -> Any:
+    place, _, name = source.partition(":")
     try:
-        return getattr(importlib.import_module(place), attribute)
+        return getattr(importlib.import_module(place), name)
     except ModuleNotFoundError as error:
         if error.name != place:  # a library that a module of runlog needs
             raise
     except AttributeError:
         pass
+    return _missing(place.replace("runlog", "wandb", 1), name)
+
+
+@cache
+def _missing(module: str, name: str) -> Missing:
     return Missing(name, (), {"__module__": module})
 
 
