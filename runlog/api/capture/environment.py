@@ -232,7 +232,7 @@ def _distributions(path: list[str]) -> Iterator[tuple[str, str]]:
                 name = re.sub(r"[-_.]+", "-", match["name"]).lower()
                 if name not in seen:
                     seen.add(name)
-                    yield name, match["version"].replace("_", "-")
+                    yield name, match["version"]
 
 
 def _git(keep: repository.Keep | None) -> dict[str, Any]:

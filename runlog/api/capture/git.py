@@ -148,7 +148,8 @@ def _facts(repository: _Repository, keep: Keep | None) -> dict[str, Any]:
     changed = repository.ask("status", "--porcelain", "-z", "--untracked-files=no")
     found["dirty"] = None if changed is None else bool(changed)
     if changed and found["commit"] and keep is not None:
-        found |= _diff(repository, keep)
+        with contextlib.suppress(Exception):  # law L8: it could not be stored; the rest stands
+            found |= _diff(repository, keep)
     found |= _untracked(repository)
     return {name: value for name, value in found.items() if value is not None}
 
@@ -170,7 +171,9 @@ def _diff(repository: _Repository, keep: Keep) -> dict[str, Any]:
 
 
 def _untracked(repository: _Repository) -> dict[str, Any]:
-    out = repository.ask("ls-files", "--others", "--exclude-standard", "--directory", "-z")
+    out = repository.ask(
+        "ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"
+    )
     if not out:
         return {}
     names = out.decode("utf-8", "replace").rstrip("\0").split("\0")
