@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_what_the_environment_reports_has_no_secret_in_its_journal(tmp_path: Pat
     subprocess.run(
         [sys.executable, script, tmp_path / "runs", *arguments, "tr0ub4dor&3"],
         cwd=code,
-        env=dict(PATH="/usr/bin:/bin:/usr/local/bin", **environment),
+        env={**os.environ, **environment},
         check=True,
         timeout=120,
     )
