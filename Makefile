@@ -7,7 +7,8 @@
 PYTHON ?=
 
 BIN := .venv/bin
-PIP := -m pip install -qq --disable-pip-version-check
+# Not compiled: of thousands of modules in the larger libraries few are ever imported.
+PIP := -m pip install -qq --no-compile --disable-pip-version-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
