@@ -7,18 +7,19 @@ of one, written down (law L4: a cache, which `verify` recomputes).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runlog import codec
 from runlog.damage import Damage
 from runlog.declare import BY_CLASS
-from runlog.fold import config, status, summary
+from runlog.fold import config, metrics, status, summary
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put
+from runlog.fold.summary import Resets
 from runlog.framing import TAG_LOG
 from runlog.paths import Path, flatten, metric_name
-from runlog.records import Entry, Finish, Log, Loss, RunStart
+from runlog.records import DefineMetric, Entry, Finish, Log, Loss, RunStart
 from runlog.segment import ColumnStats, RowGroup, Segment, entries
 
 KINDS: Mapping[str, str] = {
@@ -80,12 +81,23 @@ class Metric:
         return self.sum / numbers if self.sum is not None and numbers else None
 
 
-def _least(a: Any, b: Any) -> Any:
-    return b if a is None else a if b is None else min(a, b)
+def least(a: Any, b: Any) -> Any:
+    """The lesser number; of equal ones the int, so that their order does not matter."""
+    if a is None or b is None:
+        return b if a is None else a
+    return (a if isinstance(a, int) else b) if a == b else min(a, b)
 
 
-def _most(a: Any, b: Any) -> Any:
-    return b if a is None else a if b is None else max(a, b)
+def most(a: Any, b: Any) -> Any:
+    """The greater number; of equal ones the int, so that their order does not matter."""
+    if a is None or b is None:
+        return b if a is None else a
+    return (a if isinstance(a, int) else b) if a == b else max(a, b)
+
+
+def total(a: float | None, b: float | None) -> float | None:
+    """The sum of two sums, of which either may be missing."""
+    return b if a is None else a if b is None else a + b
 
 
 def _join(a: Metric, b: Metric) -> Metric:
@@ -97,9 +109,9 @@ def _join(a: Metric, b: Metric) -> Metric:
         early.kinds + tuple(k for k in late.kinds if k not in early.kinds),
         a.count + b.count,
         a.nan + b.nan,
-        _least(a.min, b.min),
-        _most(a.max, b.max),
-        a.sum + b.sum if a.sum is not None and b.sum is not None else _most(a.sum, b.sum),
+        least(a.min, b.min),
+        most(a.max, b.max),
+        total(a.sum, b.sum),
         min(a.first_step, b.first_step),
         max(a.last_step, b.last_step),
         newest.last,
@@ -110,7 +122,19 @@ def _join(a: Metric, b: Metric) -> Metric:
 
 @dataclass(slots=True)
 class Totals:
-    """Running totals of one journal or of several."""
+    """Running totals of one journal or of several.
+
+    Attributes:
+        records, rows: how many.
+        by_tag: records by type.
+        config, summary, status: states of the folds.
+        definitions: of metrics, likewise.
+        resets: places where summary values were set by hand.
+        partial: metrics whose statistics count values that their aggregations do not, as they were
+            late, or the other way round, as a newer version wrote them. None if a footer does not
+            tell, since an older version wrote it.
+        losses: that the journals state.
+    """
 
     records: int = 0
     rows: int = 0
@@ -118,6 +142,9 @@ class Totals:
     config: Cells = field(default_factory=dict)
     summary: Cells = field(default_factory=dict)
     status: status.State = status.EMPTY
+    definitions: Cells = field(default_factory=dict)
+    resets: Resets = field(default_factory=dict)
+    partial: set[Path] | None = field(default_factory=set)
     losses: list[Entry] = field(default_factory=list)
     _metrics: dict[Path, Metric] = field(default_factory=dict)
     _stored: tuple[list[list[Any]], str] | None = None  # a footer's metrics, not yet looked at
@@ -168,7 +195,9 @@ class Totals:
             )
             known = self.metrics.get(path)
             self.metrics[path] = made if known is None else _join(known, made)
-        if not group.late:
+        if group.late:
+            self._make_partial(group.paths)
+        else:
             leaves = zip(group.paths, (s.last for s in stats), strict=True)
             self.summary = put(self.summary, summary.logged(order, group.last_step, leaves))
             self.status = status.touched(self.status, group.last_time, group.max_step)
@@ -176,7 +205,9 @@ class Totals:
     def _add_entry(self, entry: Entry) -> None:
         if isinstance(entry.record, Log):  # a row that a newer version wrote, kept whole
             self.rows += 1
-            for path, value in flatten(entry.record.data).items():
+            leaves = flatten(entry.record.data)
+            self._make_partial(leaves)
+            for path, value in leaves.items():
                 kind = KINDS.get(_code(value), "mixed")
                 made = Metric(
                     metric_name(path),
@@ -198,8 +229,19 @@ class Totals:
         self.config = config.apply(self.config, entry)
         self.summary = summary.apply(self.summary, entry)
         self.status = status.apply(self.status, entry)
+        self.definitions = metrics.apply(self.definitions, entry)
+        self.resets = summary.resets(self.resets, entry)
         if isinstance(entry.record, Loss):
             self.losses.append(entry)
+
+    def _make_partial(self, paths: Iterable[Path]) -> None:
+        if self.partial is not None:
+            self.partial.update(paths)
+
+    @property
+    def undefined(self) -> bool:
+        """Whether there are metric definitions that a footer does not tell of: count anew."""
+        return self.partial is None and _DEFINE in self.by_tag
 
     def merge(self, other: Totals) -> None:
         """Count another journal's totals in."""
@@ -210,6 +252,10 @@ class Totals:
         self.config = put(self.config, other.config)
         self.summary = put(self.summary, other.summary)
         self.status = status.merge(self.status, other.status)
+        self.definitions = put(self.definitions, other.definitions)
+        self.resets = summary.merge_resets(self.resets, other.resets)
+        if self.partial is not None:
+            self.partial = None if other.partial is None else self.partial | other.partial
         for path, made in other.metrics.items():
             known = self.metrics.get(path)
             self.metrics[path] = made if known is None else _join(known, made)
@@ -232,7 +278,9 @@ def _compute(group: RowGroup) -> tuple[ColumnStats, ...]:
 
 # ---------------------------------------------------------------- footer
 
-_START, _FINISH, _LOSS = (BY_CLASS[cls].tag for cls in (RunStart, Finish, Loss))
+_START, _FINISH, _LOSS, _DEFINE = (
+    BY_CLASS[cls].tag for cls in (RunStart, Finish, Loss, DefineMetric)
+)
 
 
 def to_footer(totals: Totals, writer: str) -> dict[str, Any]:
@@ -251,6 +299,11 @@ def to_footer(totals: Totals, writer: str) -> dict[str, Any]:
         "names": [[key, *_order_out(n.order), n.value] for key, n in state.names],
         "metrics": [_metric_out(m) for m in sorted(totals.metrics.values(), key=lambda m: m.first)],
         "losses": [[e.seq, e.time, codec.encode(e.record)[1]] for e in totals.losses],
+        "definitions": _cells_out(totals.definitions),
+        "resets": [
+            [list(path), *_order_out(order)] for path, order in sorted(totals.resets.items())
+        ],
+        "partial": None if totals.partial is None else [list(p) for p in sorted(totals.partial)],
     }
 
 
@@ -290,6 +343,9 @@ def from_footer(head: Mapping[str, Any], writer: str) -> Totals:
             summary=_cells_in(head["summary"], writer),
             status=state,
             losses=losses,
+            definitions=_cells_in(head.get("definitions", []), writer),
+            resets={tuple(path): (time, writer, seq) for path, time, seq in head.get("resets", [])},
+            partial=None if head.get("partial") is None else set(map(tuple, head["partial"])),
             _stored=(head["metrics"], writer),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -20,11 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from runlog.aggregates import aggregated
 from runlog.branches import Starts, cuts, own_start
 from runlog.damage import Damage
 from runlog.declare import BY_TAG
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, summary
+from runlog.fold import metrics as definitions
+from runlog.fold.metrics import Definition
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
 from runlog.paths import metric_name
@@ -201,10 +204,21 @@ class RunView:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Last value of every metric, nested; with `_step`, `_timestamp` and `_runtime`."""
+        """Last value of every metric, nested; with `_step`, `_timestamp` and `_runtime`.
+
+        A metric whose definition asks for aggregations has a dict of them instead.
+        """
         totals = self._all()
         started = totals.status.started
-        return summary.result(totals.summary, started[0] if started else None)
+        instead = aggregated(
+            totals, lambda: ((j.writer, self._segments_of(j)) for j in self._open), self._report
+        )
+        return summary.result(totals.summary, started[0] if started else None, instead)
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """What `define_metric` said, by name."""
+        return definitions.result(self._all().definitions).by_name
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -525,20 +539,30 @@ class RunView:
         return self._segments[journal.writer]
 
     def _all(self) -> Totals:
-        if self._totals is None and self._limits is None and len(self._open) == 1:
-            self._totals = self._open[0].totals()
         if self._totals is None:
-            totals = Totals()
-            for journal in self._open:
-                if self._limits is None:
-                    totals.merge(journal.totals())
-                else:
-                    for segment in self._segments_of(journal):
-                        totals.add(segment, journal.writer, self._report)
-            self._totals = totals
+            self._totals = self._told() if self._limits is None else self._counted()
+            if self._totals.undefined:
+                self._totals = self._counted()
         if (own := own_start(self._starts)) and own[1] is not self._totals.status.start:
             self._totals.status = replace(self._totals.status, start=own[1])
         return self._totals
+
+    def _told(self) -> Totals:
+        """Totals as far as possible from footers."""
+        if len(self._open) == 1:
+            return self._open[0].totals()
+        totals = Totals()
+        for journal in self._open:
+            totals.merge(journal.totals())
+        return totals
+
+    def _counted(self) -> Totals:
+        """Totals from the records that the view shows."""
+        totals = Totals()
+        for journal in self._open:
+            for segment in self._segments_of(journal):
+                totals.add(segment, journal.writer, self._report)
+        return totals
 
 
 def _max_step(segment: Segment) -> int | float:

@@ -1,0 +1,455 @@
+"""Metric definitions: what `define_metric` takes, and what a summary then has."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import runlog
+from runlog.api import define
+from runlog.api.define import StepSync
+from runlog.fold import metrics
+from runlog.journal import verify
+from runlog.journal.writer import JournalWriter
+from runlog.paths import flatten, metric_name, metric_path
+from runlog.records import DefineMetric, Entry, Finish, Log, RunStart, Summary
+from runlog.segment import row_flags
+
+NAN = math.nan
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"name": ""}, ValueError, "must not be empty"),
+        ({"name": None}, ValueError, "must not be empty"),
+        ({"name": 3}, TypeError, "name must be a str, not 3"),
+        ({"name": "a*b"}, ValueError, "at the end of a name only"),
+        ({"name": "**"}, ValueError, "at the end of a name only"),
+        ({"name": "a", "step_metric": 1}, TypeError, "step_metric must be a str, not 1"),
+        ({"name": "a", "step_sync": 1}, TypeError, "step_sync must be a bool, not 1"),
+        ({"name": "a", "hidden": "yes"}, TypeError, "hidden must be a bool, not 'yes'"),
+        ({"name": "a", "summary": ["min"]}, TypeError, "summary must be a str"),
+        ({"name": "a", "summary": "median"}, ValueError, "there is no summary 'median'; there are"),
+        ({"name": "a", "summary": "min,"}, ValueError, "there is no summary ''"),
+        ({"name": "a", "goal": 1}, TypeError, "goal must be a str, not 1"),
+        ({"name": "a", "goal": "up"}, ValueError, "goal must be one of minimize, maximize"),
+        ({"name": "a", "overwrite": 0}, TypeError, "overwrite must be a bool, not 0"),
+    ],
+)
+def test_arguments_that_make_no_sense_raise(
+    arguments: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says) as raised:
+        define.checked(**arguments)
+    assert isinstance(raised.value, runlog.Error)
+
+
+def test_what_was_said_can_be_asked() -> None:
+    epoch = define.Metric.of(define.checked("epoch"))
+    record = define.checked("loss", epoch, summary="Min, max,min", goal="max", hidden=True)
+    assert record == DefineMetric(
+        "loss", "epoch", summary=("min", "max"), goal="maximize", hidden=True
+    )
+    metric = define.Metric.of(record)
+    assert (metric.name, metric.step_metric, metric.step_sync) == ("loss", "epoch", True)
+    assert (metric.summary, metric.goal, metric.hidden) == (("min", "max"), "maximize", True)
+    assert (epoch.step_metric, epoch.step_sync, epoch.summary) == (None, False, None)
+    assert define.Metric.of(define.checked("a", "epoch", step_sync=False)).step_sync is False
+
+
+# ---------------------------------------------------------------- which definition holds
+
+
+def fold(*calls: DefineMetric) -> metrics.Definitions:
+    state = metrics.EMPTY
+    for number, call in enumerate(calls, 1):
+        state = metrics.apply(state, Entry(number, number, "w", call))
+    return metrics.result(state)
+
+
+def test_the_longest_beginning_wins_and_an_exact_name_over_all() -> None:
+    definitions = fold(
+        define.checked("*", summary="last"),
+        define.checked("train/*", summary="min"),
+        define.checked("train/loss*", summary="max"),
+        define.checked("train/loss"),
+        define.checked("_own", summary="mean"),
+    )
+    asked = {
+        name: found.summary if (found := definitions.match((name,))) else None
+        for name in ("val", "train/acc", "train/loss_2", "train/loss", "_own", "_other")
+    }
+    assert asked == {
+        "val": ("last",),
+        "train/acc": ("min",),
+        "train/loss_2": ("max",),
+        "train/loss": (),
+        "_own": ("mean",),
+        "_other": None,
+    }
+
+
+def test_a_dot_parts_keys_and_a_backslash_keeps_it() -> None:
+    definitions = fold(define.checked("a.b", summary="min"), define.checked(r"a\.b", summary="max"))
+    nested, flat = definitions.match(("a", "b")), definitions.match(("a.b",))
+    assert nested is not None
+    assert nested.summary == ("min",)
+    assert flat is not None
+    assert flat.summary == ("max",)
+    assert fold(define.checked(r"a\.*")).match(("a.b",)) is not None
+    assert fold(define.checked(r"a\.*")).match(("a", "b")) is None
+    assert fold(define.checked("a.*")).match(("a", "b", "c")) is not None
+
+
+@given(st.lists(st.text(alphabet="a.\\*/é", max_size=4), min_size=1, max_size=3))
+def test_every_path_is_the_one_of_its_name(keys: list[str]) -> None:
+    assert metric_path(metric_name(tuple(keys))) == tuple(keys)
+
+
+def test_calls_for_one_name_add_up_unless_they_overwrite() -> None:
+    first = define.checked("a", "epoch", summary="min", goal="maximize", hidden=True)
+    second = define.checked("a", summary="max", hidden=False)
+    (merged,) = fold(first, second).by_name.values()
+    assert merged == metrics.Definition("a", "epoch", True, False, ("min", "max"), "maximize")
+    third = define.checked("a", summary="mean", overwrite=True)
+    (merged,) = fold(first, second, third).by_name.values()
+    assert merged == metrics.Definition("a", summary=("mean",))
+    (merged,) = fold(first, define.checked("a", summary="none")).by_name.values()
+    assert merged.silent
+    (merged,) = fold(define.checked("a", summary="none"), second).by_name.values()
+    assert not merged.silent
+
+
+# ---------------------------------------------------------------- step metrics
+
+
+def filled(sync: StepSync, *rows: Mapping[str, Any]) -> list[Any]:
+    return [sync.fill(row) for row in rows]
+
+
+def synced(*calls: DefineMetric) -> StepSync:
+    sync = StepSync()
+    for call in calls:
+        sync.update(call)
+    return sync
+
+
+def test_a_row_without_its_step_metric_gets_the_last_value() -> None:
+    sync = synced(define.checked("loss", "epoch"))
+    assert sync.active
+    rows = filled(sync, {"loss": 1.0}, {"epoch": 3}, {"loss": 2.0}, {"other": 1})
+    assert rows == [
+        {"loss": 1.0, "epoch": 0},
+        {"epoch": 3},
+        {"loss": 2.0, "epoch": 3},
+        {"other": 1},
+    ]
+    given = {"loss": 1.0, "epoch": 4.5}
+    assert filled(sync, given, {"loss": 1.0}) == [given, given]
+
+
+def test_what_is_no_number_is_not_remembered_as_a_step() -> None:
+    sync = synced(define.checked("loss", "epoch"))
+    filled(sync, {"epoch": 5}, {"epoch": None}, {"epoch": "x"}, {"epoch": True})
+    assert filled(sync, {"loss": 1.0}) == [{"loss": 1.0, "epoch": 5}]
+
+
+def test_a_beginning_gives_all_but_the_steps_that_every_row_has() -> None:
+    sync = synced(define.checked("*", "train/global_step"), define.checked("_*", "x"))
+    row = {"a": 1, "_private": 2}
+    assert filled(sync, {"train/global_step": 7}, row) == [
+        {"train/global_step": 7},
+        {**row, "train/global_step": 7},
+    ]
+    assert filled(sync, {"_private": 2}) == [{"_private": 2}]
+    assert row == {"a": 1, "_private": 2}, "the caller's dict is its own"
+    for own in ("_step", "_timestamp", "_runtime"):
+        assert filled(synced(define.checked("*", own)), {"a": 1}) == [{"a": 1}]
+
+
+def test_it_is_not_filled_in_where_that_was_not_asked() -> None:
+    assert not synced(define.checked("loss", "epoch", step_sync=False)).active
+    assert not synced(define.checked("loss", summary="min")).active
+    sync = synced(define.checked("loss", "epoch"), define.checked("loss", overwrite=True))
+    assert not sync.active
+    assert filled(sync, {"loss": 1}) == [{"loss": 1}]
+
+
+def test_nested_step_metrics_are_filled_in_without_harm_to_what_stands_there() -> None:
+    sync = synced(define.checked("val.*", "at.epoch"), define.checked("loss", "epoch"))
+    rows = filled(
+        sync,
+        {"at": {"epoch": 2, "batch": 9}},
+        {"val": {"acc": 1.0}},
+        {"val": {"acc": 1.0}, "at": {"batch": 3}},
+        {"val": {"acc": 1.0}, "at": 5},
+        {"val": 1.0},
+        {"loss": {"x": 1}},
+        {"loss": {}},
+        {"loss": 1},
+        {"epoch": {"x": 1}, "loss": 1},
+    )
+    assert rows == [
+        {"at": {"epoch": 2, "batch": 9}},
+        {"val": {"acc": 1.0}, "at": {"epoch": 2}},
+        {"val": {"acc": 1.0}, "at": {"batch": 3, "epoch": 2}},
+        {"val": {"acc": 1.0}, "at": 5},
+        {"val": 1.0},
+        {"loss": {"x": 1}},
+        {"loss": {}},
+        {"loss": 1, "epoch": 0},
+        {"epoch": {"x": 1}, "loss": 1},
+    ]
+
+
+def test_numbers_of_numpy_are_remembered_as_they_are() -> None:
+    sync = synced(define.checked("loss", "epoch"))
+    last = filled(sync, {"epoch": np.float32(0.1)}, {"loss": 1})[1]["epoch"]
+    assert (type(last), last) == (np.float32, np.float32(0.1))
+    assert filled(sync, {"epoch": np.array([7])}, {"loss": 1})[1]["epoch"] == 7
+    assert filled(sync, {"epoch": np.zeros(40)}, {"loss": 1})[1]["epoch"] == 7
+
+
+def test_a_resumed_run_goes_on_with_the_last_values() -> None:
+    sync = StepSync()
+    calls = [define.checked("a", "x.y"), define.checked("b", "epoch")]
+    sync.preload(calls, {"x.y": 4, "epoch": "?", "loss": 1})
+    assert filled(sync, {"a": 1}, {"b": 1}) == [{"a": 1, "x": {"y": 4}}, {"b": 1, "epoch": 0}]
+
+
+@pytest.mark.parametrize("row", [None, 3, [("a", 1)], {3: 1}, {"a": 1, None: 2}, {("a",): {2: 1}}])
+def test_what_is_no_row_is_left_for_log_to_refuse(row: Any) -> None:
+    assert synced(define.checked("*", "x.y")).fill(row) is row
+    assert synced(define.checked("*", "x")).fill(row) is row
+
+
+PARTS = st.sampled_from(["a", "b", "a.b", "s", "t"])
+LEAF = st.one_of(st.integers(0, 9), st.floats(0, 9), st.none(), st.booleans(), st.just("x"))
+ROWS = st.dictionaries(PARTS, st.one_of(LEAF, st.dictionaries(PARTS, LEAF, min_size=1)), min_size=1)
+NAMES = st.sampled_from(["a", "a.b", r"a\.b", "b", "a*", "*", "a.*", "b.a*", "s", "s.t"])
+CALLS = st.tuples(NAMES, st.sampled_from([None, "s", "t", "s.t", "_step"]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(CALLS, max_size=4), st.lists(ROWS, max_size=8))
+def test_filling_agrees_with_the_rule_spelled_out(
+    calls: list[tuple[str, str | None]], rows: list[dict[str, Any]]
+) -> None:
+    records = [define.checked(name, step) for name, step in calls]
+    sync, definitions = synced(*records), fold(*records)
+    last: dict[tuple[str, ...], Any] = {}
+    for row in rows:
+        leaves = flatten(row)
+        needed = {
+            metric_path(d.step_metric)
+            for path in leaves
+            if (d := definitions.match(path)) and d.step_metric and d.step_metric != "_step"
+        }
+        last |= {path: value for path, value in leaves.items() if type(value) in (int, float)}
+        full = dict(leaves)
+        for path in needed - leaves.keys():
+            blocked = any(path[:n] in leaves for n in range(1, len(path)))
+            if not blocked and not any(p[: len(path)] == path for p in leaves):
+                full[path] = last.get(path, 0)
+        assert flatten(sync.fill(row)) == full
+
+
+# ---------------------------------------------------------------- aggregations, spelled out
+
+
+def plain_summary(entries: Iterable[Entry]) -> dict[str, Any]:
+    """The rules of spec/folds.md, record by record and without any thought of cost."""
+    entries = list(entries)
+    definitions = metrics.EMPTY
+    for entry in entries:
+        definitions = metrics.apply(definitions, entry)
+    found = metrics.result(definitions)
+    tree: dict[str, Any] = {}
+    values: dict[tuple[str, ...], list[Any]] = {}
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, Log) and not record.late:
+            for path, value in flatten(record.data).items():
+                values.setdefault(path, []).append(value)
+                put(tree, path, Shown(path, value))
+            tree["_step"] = record.step
+        elif isinstance(record, Summary):
+            for path in (tuple(p) for p in record.remove):
+                forget(values, path)
+                take(tree, path)
+            for path, value in flatten(record.update).items():
+                forget(values, path)
+                put(tree, path, value)
+    summary: dict[str, Any] = shown(tree, values, found)
+    return summary
+
+
+class Shown:
+    """Stands in the tree for what was logged at a path."""
+
+    def __init__(self, path: tuple[str, ...], value: Any) -> None:
+        self.path = path
+        self.value = value
+
+
+def put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for key in path[:-1]:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        tree = tree[key]
+    tree[path[-1]] = value
+
+
+def take(tree: Any, path: tuple[str, ...]) -> None:
+    for key in path[:-1]:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    if isinstance(tree, dict):
+        tree.pop(path[-1], None)
+
+
+def forget(values: dict[tuple[str, ...], list[Any]], path: tuple[str, ...]) -> None:
+    for known in list(values):
+        if known[: len(path)] == path or path[: len(known)] == known:
+            del values[known]
+
+
+def shown(tree: Any, values: dict[tuple[str, ...], list[Any]], found: metrics.Definitions) -> Any:
+    if isinstance(tree, dict):
+        below = {key: shown(value, values, found) for key, value in tree.items()}
+        return {key: value for key, value in below.items() if value is not None and value != {}}
+    if not isinstance(tree, Shown):
+        return tree
+    logged = values.get(tree.path)
+    definition = found.match(tree.path)
+    last = tree.value
+    if definition is None or logged is None:
+        return last
+    if "none" in definition.summary:
+        return None
+    members = {op: aggregate(op, logged, definition.goal) for op in definition.aggregations}
+    members = {op: value for op, value in members.items() if value is not None}
+    return members or last
+
+
+def aggregate(op: str, logged: list[Any], goal: str | None) -> Any:
+    if op in ("first", "last"):
+        return logged[0 if op == "first" else -1]
+    numbers = [int(v) if isinstance(v, bool) else v for v in logged if isinstance(v, int | float)]
+    if not numbers:
+        return None
+    sound = [v + 0 for v in numbers if not math.isnan(v)]
+    if op == "best":
+        if not sound:
+            return None
+        op = "max" if goal == "maximize" else "min"
+    elif len(sound) < len(numbers):
+        return NAN
+    if op == "mean":
+        return float(sum(map(float, sound))) / len(sound)
+    extreme = min(sound) if op == "min" else max(sound)
+    return next((v for v in sound if v == extreme and type(v) is int), extreme + 0.0)
+
+
+def same(a: object, b: object) -> bool:
+    return json.dumps(runlog.to_json(a), sort_keys=True) == json.dumps(
+        runlog.to_json(b), sort_keys=True
+    )
+
+
+# Quarters: their sums are exact, so that it does not matter in what order they are added.
+NUMBERS = st.one_of(
+    st.integers(-8, 8),
+    st.integers(-40, 40).map(lambda n: n / 4),
+    st.sampled_from([NAN, math.inf, -0.0, 2**70, True]),
+)
+VALUES = st.one_of(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([None, "text", [1]]))
+KEYS = st.sampled_from(["a", "b", "c"])
+DATA = st.dictionaries(
+    KEYS, st.one_of(VALUES, VALUES, st.dictionaries(KEYS, VALUES, min_size=1)), min_size=1
+)
+OPERATIONS = st.one_of(
+    st.tuples(st.just("log"), DATA, st.integers(-1, 2)),
+    st.tuples(st.just("log"), DATA, st.just(1)),
+    st.tuples(st.just("log"), DATA, st.just(1)),
+    st.tuples(st.just("set"), DATA, st.just(0)),
+    st.tuples(st.just("remove"), st.lists(KEYS, min_size=1, max_size=2), st.just(0)),
+    st.tuples(
+        st.just("define"),
+        st.tuples(
+            st.sampled_from(["a", "b", "a.b", "*", "a*", "c"]),
+            st.lists(st.sampled_from(metrics.AGGREGATIONS[:-1]), max_size=4, unique=True),
+            st.sampled_from([None, "minimize", "maximize"]),
+            st.sampled_from([None, None, True]),
+        ),
+        st.just(0),
+    ),
+    st.tuples(st.just("hide"), KEYS, st.just(0)),
+)
+PROGRAMS = st.lists(st.tuples(st.integers(0, 2), OPERATIONS), max_size=40)
+
+
+def write(folder: Path, program: list[tuple[int, Any]], seal_bytes: int, finished: int) -> None:
+    """Run a program, each part in the journal that it names; the first `finished` end cleanly."""
+    writers = [JournalWriter(folder, f"w{n}", seal_bytes=seal_bytes) for n in range(3)]
+    for writer in writers:
+        writer.append(RunStart("r", "p"))
+    step = 0
+    for number, (what, data, move) in program:
+        writer = writers[number]
+        if what == "log":
+            flags = row_flags(late=move < 0, commit=None, explicit_step=True)
+            with writer.lock:
+                writer.log_leaves(flatten(data), step + move, flags)
+            step = max(step, step + move)
+        elif what == "set":
+            writer.append(Summary(data))
+        elif what == "remove":
+            writer.append(Summary({}, [data]))
+        elif what == "define":
+            name, ops, goal, overwrite = data
+            writer.append(
+                DefineMetric(name, summary=tuple(ops) or None, goal=goal, overwrite=overwrite)
+            )
+        else:
+            writer.append(DefineMetric(data, summary=("none",)))
+    for number, writer in enumerate(writers):
+        if number < finished:
+            writer.close(Finish(0))
+        else:
+            writer._keeper.finish(writer._tail)
+
+
+def without_times(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in summary.items() if k not in ("_timestamp", "_runtime")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(PROGRAMS, st.sampled_from([300, 900, 1 << 20]), st.integers(0, 3), st.data())
+def test_aggregations_of_several_journals_agree_with_the_rules_spelled_out(
+    program: list[tuple[int, Any]], seal_bytes: int, finished: int, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, program, seal_bytes, finished)
+        with runlog.open(folder) as view:
+            entries = list(view.records())
+            assert same(without_times(view.summary), plain_summary(entries))
+            time = data.draw(st.sampled_from(entries)).time
+            with view.at(time=time) as then:
+                until = [e for e in entries if e.time <= time]
+                assert same(without_times(then.summary), plain_summary(until))
+        for path in folder.glob("*.rlog"):
+            assert verify(path).problems == ()
