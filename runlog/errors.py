@@ -35,6 +35,14 @@ class ArgumentValueError(UsageError, ValueError):
     """An argument has a usable type but an impossible value; also a `ValueError`."""
 
 
+class UnsupportedError(Error, NotImplementedError):
+    """A call of the followed API that this version of runlog does not have; says what to do."""
+
+
+class CommError(Error):
+    """A server could not be reached."""
+
+
 class ConfigError(UsageError):
     """A config value would be changed without `allow_val_change=True`."""
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-import re
 import secrets
 import socket
 import string
 import sys
+import time
 from collections.abc import Iterable
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from runlog.api.capture import secrets as hide
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import RunStart
 
+if TYPE_CHECKING:
+    from runlog.api.settings import Settings
+
 _ALPHABET: Final = string.digits + string.ascii_lowercase
 _BAD_PROJECT: Final = "/\\#?%:"
-_SECRET: Final = re.compile(r"(key|token|secret|passw|credential|auth)", re.IGNORECASE)
-_RANKS: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+_RANKS: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 
 
 def new_id() -> str:
@@ -101,20 +105,21 @@ def rank() -> int | None:
     return None
 
 
-def process() -> dict[str, Any]:
+def process(settings: Settings) -> dict[str, Any]:
     """Facts of this process for a `RunStart`; fields that cannot be told are left out."""
+    given = sys.argv[0] if sys.argv and sys.argv[0] else None
     return {
-        "host": socket.gethostname(),
+        "host": settings.host or socket.gethostname(),
         "pid": os.getpid(),
         "user": os.environ.get("USER") or os.environ.get("LOGNAME"),
-        "program": sys.argv[0] if sys.argv and sys.argv[0] else None,
-        "args": redact(sys.argv[1:]),
+        "program": settings.program or given,
+        "args": hide.args(sys.argv[1:]),
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{os.uname().machine}"
         if hasattr(os, "uname")
         else sys.platform,
         "cwd": _cwd(),
-        "rank": rank(),
+        "rank": rank() if settings.rank is None else settings.rank,
     }
 
 
@@ -125,22 +130,38 @@ def _cwd() -> str | None:
         return None
 
 
-def redact(args: list[str]) -> tuple[str, ...]:
-    """Command line arguments without the values of options that look like secrets."""
-    out: list[str] = []
-    hide = False
-    for arg in args:
-        name, equals, _ = arg.partition("=")
-        if hide and not arg.startswith("-"):
-            out.append("***")
-        elif arg.startswith("-") and _SECRET.search(name):
-            out.append(f"{name}=***" if equals else name)
-        else:
-            out.append(arg)
-        hide = arg.startswith("-") and not equals and _SECRET.search(name) is not None
-    return tuple(out)
+def for_child(start: RunStart, settings: Settings, parent: str | None, step: int) -> RunStart:
+    """The start record of a child process's journal: the same run, but no branch point."""
+    return dataclasses.replace(
+        start,
+        **process(settings),
+        parent=parent,
+        step=step,
+        resume=None,
+        resumed_from=None,
+        branch_of=None,
+        branch_step=None,
+    )
 
 
-def for_child(start: RunStart, parent: str | None, step: int) -> RunStart:
-    """The start record of a forked child's journal."""
-    return dataclasses.replace(start, **process(), parent=parent, step=step)
+def clock_ahead(path: Path) -> int | None:
+    """How far this machine's clock is ahead of the file system's, µs.
+
+    Args:
+        path: a file that was made just now. On a network file system its time is the server's, the
+            same for all machines, and so tells how far their clocks are apart.
+    """
+    try:
+        return time.time_ns() // 1000 - path.stat().st_mtime_ns // 1000
+    except OSError:
+        return None
+
+
+def with_clock(start: RunStart, ahead: int | None) -> RunStart:
+    """A start record that tells `clock_ahead`."""
+    return dataclasses.replace(start, clock=ahead)
+
+
+def named(start: RunStart, name: str) -> RunStart:
+    """A start record with a display name."""
+    return dataclasses.replace(start, name=name)

@@ -1,83 +1,53 @@
-"""`Run`: what a training script holds.
-
-The first law here is L8: arguments that make no sense raise at once, before anything is written;
-whatever else goes wrong is told once on stderr and never reaches the training code.
-"""
+"""`Run`: what a training script holds."""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import sys
-import threading
-import time
 import traceback
-import weakref
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
-from runlog.api import identity
+from runlog.api import alerts, define, files, hooks, identity
+from runlog.api.artifacts import ArtifactCalls
+from runlog.api.capturing import Capturing
 from runlog.api.settings import Settings
 from runlog.api.state import RunConfig, RunSummary
-from runlog.api.values import leaves, mapping
-from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
-from runlog.journal.names import new_writer_id
-from runlog.journal.writer import JournalWriter
-from runlog.records import Blob, Finish, RunStart, RunUpdate
-from runlog.segment import row_flags
+from runlog.api.values import mapping
+from runlog.api.writing import Writing, in_notebook, public, whole
+from runlog.records import (
+    Detach,
+    Enter,
+    Exit,
+    Finish,
+    Join,
+    MarkPreempting,
+    ProjectNameAsked,
+    ProjectUrlAsked,
+    RunStart,
+    RunUpdate,
+    StatusAsked,
+    SweepUrlAsked,
+    UrlAsked,
+)
 
 if TYPE_CHECKING:
+    from runlog.api.continuing import Prior
+    from runlog.api.status import SyncStatus
     from runlog.view import RunView
 
-_LIVE: weakref.WeakSet[Run] = weakref.WeakSet()
 
-
-class _Journal(Protocol):
-    """What a run writes to: a `JournalWriter`, or nothing at all in disabled mode."""
-
-    closed: bool
-
-    def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool: ...
-    def log_leaves(self, leaves: Mapping[Any, Any], step: int, flags: int) -> None: ...
-    def append(self, record: Any) -> int: ...
-    def close(self, *records: Any) -> bool: ...
-    def forget(self) -> None: ...
-
-
-class _Nowhere:
-    """The journal of a disabled run."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool:
-        del step, flags
-        return isinstance(data, dict) and all(type(k) is str for k in data)
-
-    def log_leaves(self, leaves: Mapping[Any, Any], step: int, flags: int) -> None:
-        pass
-
-    def append(self, record: Any) -> int:
-        del record
-        return 0
-
-    def close(self, *records: Any) -> bool:
-        del records
-        self.closed = True
-        return True
-
-    def forget(self) -> None:
-        self.closed = True
-
-
-class Run:
+class Run(ArtifactCalls, Writing):
     """One run, being written. Made by `runlog.init`.
 
-    May be used from any thread. A forked child that logs gets a journal of its own in the same run.
+    May be used from any thread. A forked child that logs gets a journal of its own in the same run,
+    and so does a spawned process that is given the run.
     """
+
+    config: RunConfig
+    summary: RunSummary
 
     def __init__(
         self,
@@ -85,155 +55,33 @@ class Run:
         settings: Settings,
         *,
         config: Mapping[str, Any] | None = None,
-        allow_val_change: bool = False,
+        prior: Prior | None = None,
     ) -> None:
         if config:
             mapping(config, "config")  # raises before there is anything on disk
-        self._start = start
-        self._settings = settings
+        super().__init__(start, settings)
+        self._prior = prior
         self._name = start.name
         self._notes = start.notes
         self._tags = start.tags
-        self._step = 0
-        self._warned: set[str] = set()
-        self._started = time.time()
-        self._finished = False
-        self._pid = os.getpid()
-        self._writer_id: str | None = None
-        self._lock = threading.RLock()
-        self._dir = Path(settings.root) / start.project / start.id
-        self._journal: _Journal
-        if settings.mode == "disabled":
-            self._journal = _Nowhere()
-        else:
-            self._journal = self._open_journal(start)
-        self._log_row = self._journal.log_row
-        self.config = RunConfig(self._append, allow_val_change=allow_val_change)
-        self.summary = RunSummary(self._append, self._read_summary)
+        self._alerts = alerts.Shown()
+        self._saved = files.Saver(self)
+        self.config = RunConfig(
+            self._append,
+            allow_val_change=settings.allow_val_change or in_notebook(),
+            warn=self._tell,
+        )
+        read = None if settings.mode == "disabled" else self._read_summary
+        self.summary = RunSummary(self._append, read, self._place)
+        if prior is not None:
+            self.config.preload(prior.config)
+            self._sync.preload(prior.definitions, prior.last)
+            if self._sync.active:
+                self._fill_rows()
         if config:
+            # A run goes on with the config it had; what is given now may differ only if allowed.
             self.config.update(config)
-        _LIVE.add(self)
-
-    def _open_journal(self, start: RunStart) -> JournalWriter:
-        # Not the caller's fault, but the caller must know: there is no run without a folder.
-        try:
-            self._dir.mkdir(parents=True, exist_ok=True)
-            writer = JournalWriter(
-                self._dir,
-                new_writer_id(start.rank),
-                fsync_interval=self._settings.fsync_interval,
-                seal_bytes=self._settings.seal_bytes,
-                on_trouble=self._tell,
-                lock=self._lock,
-            )
-        except OSError as error:
-            raise UsageError(
-                f"a run cannot be written to {self._dir}: {error.strerror or error}; choose "
-                f"another folder with dir= or RUNLOG_DIR"
-            ) from None
-        self._writer_id = writer.writer
-        writer.append(start)
-        return writer
-
-    # ------------------------------------------------------------ log
-
-    def log(
-        self,
-        data: Mapping[str, Any],
-        step: int | None = None,
-        commit: bool | None = None,
-        sync: bool | None = None,
-    ) -> None:
-        """Log metrics. When this returns, they survive the death of the process (law L1).
-
-        Args:
-            data: values by metric name; nested dicts are paths.
-            step: step that they belong to; None for the current one. One already behind is kept and
-                marked late.
-            commit: whether the current step is complete. None: yes, unless `step` is given.
-            sync: accepted and ignored, as in the API that this one follows.
-
-        Raises:
-            ArgumentTypeError: `data` is no mapping with str keys, a value cannot be stored, or
-                `step` or `commit` has a wrong type. Nothing is written and the step does not move.
-            UsageError: the run is finished.
-        """
-        if step is None and commit is None:
-            lock = self._lock
-            lock.acquire()
-            try:
-                if not self._log_row(data, self._step, 0):
-                    self._log_other(data, self._step, 0)
-                self._step += 1
-            except UsageError:
-                raise
-            except Exception as error:  # noqa: BLE001 - law L8
-                self._check_mapping(data)
-                self._warn("bug", f"a row could not be logged ({error!r})")
-            finally:
-                lock.release()
-            return
-        del sync
-        self._check_mapping(data)
-        self._log_at(data, step, commit)
-
-    def _log_at(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
-        if step is not None:
-            step = _whole("step", step)
-        if commit is not None and not isinstance(commit, bool):
-            raise ArgumentTypeError(f"commit must be True, False or None, not {commit!r}")
-        with self._lock:
-            late = step is not None and step < self._step
-            flags = row_flags(late=late, commit=commit, explicit_step=step is not None)
-            if late and self._settings.strict_steps:
-                raise ArgumentValueError(
-                    f"step {step} is behind the current step {self._step}, and steps are strict"
-                )
-            at = self._step if step is None else step
-            if not self._log_row(data, at, flags):
-                self._log_other(data, at, flags)
-            if late:
-                self._warn(
-                    "late",
-                    f"step {step} is behind the current step {self._step}; such rows are kept and "
-                    f"marked late",
-                )
-                return
-            self._step = at + (1 if commit else 0)
-
-    def _log_other(self, data: Mapping[str, Any], step: int, flags: int) -> None:
-        """Log what is not a flat row of plain numbers."""
-        if self._journal.closed:
-            self._after_fork()
-            self._check_open("log")
-            if self._log_row(data, step, flags):
-                return
-        self._journal.log_leaves(leaves(data), step, flags)
-
-    @staticmethod
-    def _check_mapping(data: object) -> None:
-        if not isinstance(data, Mapping):
-            raise ArgumentTypeError(
-                f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
-            ) from None
-
-    def log_blob(self, data: bytes, media_type: str = "application/octet-stream") -> str:
-        """Store bytes that other records refer to, each content once.
-
-        Returns:
-            Their SHA-256, 64 hex digits.
-
-        Raises:
-            ArgumentTypeError: not bytes.
-            UsageError: the run is finished.
-        """
-        import hashlib
-
-        if not isinstance(data, bytes):
-            raise ArgumentTypeError(f"a blob must be bytes, not {type(data).__name__}")
-        digest = hashlib.sha256(data).hexdigest()
-        self._append(Blob(digest, len(data), media_type, data))
-        return digest
+        self._capturing = Capturing(self)
 
     # ------------------------------------------------------------ identity
 
@@ -247,20 +95,26 @@ class Run:
         """Project name."""
         return self._start.project
 
-    @property
-    def entity(self) -> str | None:
-        """Owner."""
-        return self._start.entity
+    @public
+    def project_name(self) -> str:
+        """Project name."""
+        self._leave(ProjectNameAsked())
+        return self.project
 
     @property
-    def group(self) -> str | None:
-        """Group of runs that this one belongs to."""
-        return self._start.group
+    def entity(self) -> str:
+        """Owner; empty if there is none."""
+        return self._start.entity or ""
 
     @property
-    def job_type(self) -> str | None:
-        """What the run does."""
-        return self._start.job_type
+    def group(self) -> str:
+        """Group of runs that this one belongs to; empty if there is none."""
+        return self._start.group or ""
+
+    @property
+    def job_type(self) -> str:
+        """What the run does; empty if nobody said."""
+        return self._start.job_type or ""
 
     @property
     def path(self) -> str:
@@ -278,14 +132,89 @@ class Run:
         return self._settings
 
     @property
+    def config_static(self) -> dict[str, Any]:
+        """A copy of the config as it is now."""
+        return self.config.as_dict()
+
+    @property
+    def mode(self) -> str:
+        """The followed API's old words: "dryrun" for a run without sync, else "run"."""
+        return "run" if self._settings.mode == "online" else "dryrun"
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing is sent anywhere."""
+        return True
+
+    @property
+    def disabled(self) -> bool:
+        """Whether nothing is written at all."""
+        return self._settings.mode == "disabled"
+
+    @property
+    def resumed(self) -> bool:
+        """Whether this run goes on with an earlier one."""
+        return self._prior is not None and self._prior.resumed
+
+    @property
     def step(self) -> int:
         """The current step: that of the next row."""
         return self._step
 
     @property
+    def starting_step(self) -> int:
+        """The step at which this process began."""
+        return self._start.step
+
+    @property
     def start_time(self) -> float:
         """When the run began, seconds since the Unix epoch."""
         return self._started
+
+    @property
+    def sweep_id(self) -> str | None:
+        """Id of the sweep that started the run, if one did."""
+        return self._settings.sweep_id
+
+    @property
+    def url(self) -> str | None:
+        """The run's page on a server; None, as it is synced to none."""
+        return None
+
+    @property
+    def project_url(self) -> str | None:
+        """The project's page on a server; None, as it is synced to none."""
+        return None
+
+    @property
+    def sweep_url(self) -> str | None:
+        """The sweep's page on a server; None, as it is synced to none."""
+        return None
+
+    @public
+    def get_url(self) -> str | None:
+        """The run's page on a server; None, as it is synced to none."""
+        self._leave(UrlAsked())
+        self._no_page("get_url")
+        return None
+
+    @public
+    def get_project_url(self) -> str | None:
+        """The project's page on a server; None, as it is synced to none."""
+        self._leave(ProjectUrlAsked())
+        self._no_page("get_project_url")
+        return None
+
+    @public
+    def get_sweep_url(self) -> str | None:
+        """The sweep's page on a server; None, as it is synced to none."""
+        self._leave(SweepUrlAsked())
+        self._no_page("get_sweep_url")
+        return None
+
+    def _no_page(self, call: str) -> None:
+        if not self.disabled:
+            self._warn("url", f"{call}() gives None: the run is local, in {self._dir}")
 
     @property
     def name(self) -> str | None:
@@ -294,7 +223,7 @@ class Run:
 
     @name.setter
     def name(self, value: str) -> None:
-        self._append(RunUpdate(name=identity.text("name", value)))
+        self._append(RunUpdate(name=identity.text("name", value)), "name")
         self._name = value
 
     @property
@@ -304,7 +233,7 @@ class Run:
 
     @notes.setter
     def notes(self, value: str) -> None:
-        self._append(RunUpdate(notes=identity.text("notes", value)))
+        self._append(RunUpdate(notes=identity.text("notes", value)), "notes")
         self._notes = value
 
     @property
@@ -315,100 +244,344 @@ class Run:
     @tags.setter
     def tags(self, value: Iterable[str]) -> None:
         new = identity.tags(value)
-        self._append(RunUpdate(tags=new))
+        self._append(RunUpdate(tags=new), "tags")
         self._tags = new
 
     def __repr__(self) -> str:
         return f"<runlog.Run {self.project}/{self.id}{' finished' if self._finished else ''}>"
 
-    # ------------------------------------------------------------ end
+    # ------------------------------------------------------------ metrics
 
+    @public
+    def define_metric(
+        self,
+        name: str,
+        step_metric: str | define.Metric | None = None,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
+        summary: str | None = None,
+        goal: str | None = None,
+        overwrite: bool | None = None,
+    ) -> define.Metric:
+        r"""Say how a metric is summarised and drawn.
+
+        Args:
+            name: of the metric; one "*" at its end stands for any rest. A dot separates nested
+                keys; "\\." is a dot within one.
+            step_metric: metric that is its x axis.
+            step_sync: give rows that lack the x axis its last value; None: if `step_metric` is
+                given.
+            hidden: do not draw it by itself.
+            summary: aggregations, separated by commas: min, max, mean, best, last, first, copy,
+                none.
+            goal: what best means: "minimize" or "maximize".
+            overwrite: forget earlier definitions of this name, instead of adding to them.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            UsageError: the run is finished.
+        """
+        record = define.checked(name, step_metric, step_sync, hidden, summary, goal, overwrite)
+        with self._lock:
+            self._append(record, "define_metric")
+            was = self._sync.active
+            self._sync.update(record)
+            if self._sync.active and not was:
+                self._fill_rows()
+        return define.Metric.of(record)
+
+    @public
+    def watch(
+        self,
+        models: Any,
+        criterion: Any = None,
+        log: Literal["gradients", "parameters", "all"] | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """Log histograms of a torch model's gradients, parameters or both, as it trains.
+
+        Args:
+            models: a `torch.nn.Module`, or a sequence of them.
+            criterion: the loss, named in the record.
+            log: what to log; None for nothing.
+            log_freq: batches between two histograms.
+            idx: number of the first model, where several are watched by several calls.
+            log_graph: write the layers to the summary.
+
+        Raises:
+            ArgumentTypeError: something is no module.
+            ArgumentValueError: a model is watched already, or an argument makes no sense.
+            UsageError: the run is finished.
+        """
+        from runlog.api import watch as watching
+
+        self._check_open("watch")
+        watching.watch(self, models, criterion, log, log_freq, idx, log_graph)
+
+    @public
+    def unwatch(self, models: Any = None) -> None:
+        """Stop watching models; None for all.
+
+        Raises:
+            ArgumentTypeError: something is no module.
+            UsageError: the run is finished.
+        """
+        from runlog.api import watch as watching
+
+        self._check_open("unwatch")
+        watching.unwatch(self, models)
+
+    # ------------------------------------------------------------ files, notices, pictures
+
+    @public
+    def save(
+        self,
+        glob_str: str | os.PathLike[str] | None = None,
+        base_path: str | os.PathLike[str] | None = None,
+        policy: Literal["live", "now", "end"] = "live",
+    ) -> bool | list[str]:
+        """Keep files with the run, under `files/` in its folder and in the journal.
+
+        Args:
+            glob_str: a path or pattern; expanded now, once.
+            base_path: the folders below it are kept; None for the working folder, or, for an
+                absolute path, the folder above the files' own.
+            policy: "now" keeps them as they are; "end" as they are when the run ends; "live" both,
+                and whenever they have changed meanwhile.
+
+        Returns:
+            Paths of the kept files; True if nothing is given (an old habit that means nothing).
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense, or the pattern leads
+                out of `base_path`.
+            UsageError: the run is finished.
+        """
+        self._check_open("save")
+        return self._saved.save(glob_str, base_path, policy)
+
+    @public
+    def restore(
+        self,
+        name: str,
+        run_path: str | None = None,
+        replace: bool = False,
+        root: str | None = None,
+    ) -> TextIO | None:
+        """Get a file that was saved with a run.
+
+        Args:
+            name: path within the run's files.
+            run_path: `project/id` or `entity/project/id` of another run below the same root; None
+                for this one.
+            replace: overwrite a file of that name in `root`.
+            root: folder to put it into; None for the run's folder.
+
+        Returns:
+            The file, open for reading; None if the run has none of that name.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense, or there is no such
+                run.
+        """
+        return files.restore(self, name, run_path, replace, root)
+
+    @public
+    def alert(
+        self,
+        title: str,
+        text: str,
+        level: str | alerts.AlertLevel | None = None,
+        wait_duration: float | timedelta | None = None,
+    ) -> None:
+        """Tell people something. It is recorded always, and shown on stderr.
+
+        Args:
+            title: fewer than 64 characters.
+            text: the message.
+            level: INFO (default), WARN or ERROR.
+            wait_duration: the same title is not shown again for so many seconds; default 60.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            UsageError: the run is finished.
+        """
+        record = alerts.checked(title, text, level, wait_duration)
+        self._append(record, "alert")
+        self._alerts.show(record, self._tell)
+
+    @public
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """Show the run in a notebook: its curves, config and summary so far.
+
+        Args:
+            height: of the picture, in pixels.
+            hidden: folded behind a button at first.
+
+        Returns:
+            Whether there was a notebook to show it in.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        """
+        from runlog import picture
+        from runlog.records import Display
+
+        height, hidden = _picture_size(height, hidden)
+        self._leave(Display(height, hidden))
+        return False if self.disabled else picture.display(self._view(), height, hidden)
+
+    @public
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """The run as a piece of HTML that needs no server and no network.
+
+        Args:
+            height: of the picture, in pixels.
+            hidden: folded behind a button at first.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        """
+        from runlog import picture
+        from runlog.records import ToHtml
+
+        height, hidden = _picture_size(height, hidden)
+        self._leave(ToHtml(height, hidden))
+        return "" if self.disabled else picture.to_html(self._view(), height, hidden)
+
+    def _repr_html_(self) -> str | None:
+        if self.disabled:
+            return None
+        from runlog import picture
+
+        return picture.to_html(self._view())
+
+    # ------------------------------------------------------------ life
+
+    @public
+    def mark_preempting(self) -> None:
+        """Say that the process is about to be stopped, and will be resumed later.
+
+        Raises:
+            UsageError: the run is finished.
+        """
+        self._append(MarkPreempting(), "mark_preempting")
+
+    @public
+    def detach(self) -> None:
+        """Do nothing but record it; there is no other process to detach from."""
+        self._leave(Detach())
+
+    @public
+    def status(self) -> SyncStatus:
+        """How far the run's journal was sent to a server."""
+        from runlog.api.status import sync_status
+
+        self._leave(StatusAsked())
+        return sync_status(self._dir, self._writer_id, self._journal.seq - 1)
+
+    @public
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run: write the finish record, seal everything, close. Again does nothing.
 
         Args:
             exit_code: 0 or None for success.
-            quiet: print nothing; None for the settings' choice.
+            quiet: print nothing; deprecated, use the setting.
 
         Raises:
             ArgumentTypeError: the exit code is no whole number.
         """
-        self._finish(_whole("exit_code", exit_code or 0), None, quiet=quiet)
+        if quiet is not None:
+            self._warn("quiet", "finish(quiet=) is deprecated; use the setting quiet instead")
+        self._end(whole("exit_code", exit_code or 0), None, quiet=quiet)
 
-    def _finish(self, exit_code: int, message: str | None, *, quiet: bool | None = None) -> None:
+    @public
+    def join(self, exit_code: int | None = None) -> None:
+        """Deprecated word for `finish`."""
+        code = whole("exit_code", exit_code or 0)
+        if self._finished:
+            return
+        self._warn("join", "join() is deprecated; call finish()")
+        cause = self._append(Join(exit_code))
+        self._end(code, None, cause=cause)
+
+    def _end(
+        self,
+        exit_code: int,
+        message: str | None,
+        *,
+        quiet: bool | None = None,
+        cause: int | None = None,
+    ) -> None:
         from runlog.api import module
 
         if self._finished:
             return
         if self._journal.closed:
             self._after_fork()
+        try:
+            self.config.settle()
+            self._capturing.stop()
+            self._saved.finish()
+        except Exception as error:  # noqa: BLE001 - law L8
+            self._tell(f"capture did not end cleanly ({error!r})")
         self._finished = True
-        _LIVE.discard(self)
+        hooks.ended(self)
         module.forget(self)
         try:
-            self._journal.close(Finish(exit_code, message))
+            self._journal.close(Finish(exit_code, message, cause))
+            self._capturing.after(self._dir)
         except Exception as error:  # noqa: BLE001 - law L8: the records are in the tails
             self._tell(f"the run could not be finished cleanly ({error!r})")
         silent = self._settings.quiet if quiet is None else quiet
-        if not silent and self._settings.mode != "disabled":
-            _say(f"run {self.project}/{self.id} is in {self._dir}")
+        if not silent and not self.disabled and self._start.parent is None:
+            self._tell(f"run {self.project}/{self.id} is in {self._dir}")
 
+    @public
     def __enter__(self) -> Self:
+        self._leave(Enter())
         return self
 
+    @public
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.finish()
-            return
-        if isinstance(error, SystemExit):
-            self._finish(error.code if isinstance(error.code, int) else int(bool(error.code)), None)
-            return
-        last = "".join(traceback.format_exception_only(kind, error)).strip()
-        self._finish(1, last[:2000])
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool:
+        last = None
+        if exc_val is not None:
+            last = "".join(traceback.format_exception_only(exc_type, exc_val)).strip()[:2000]
+        cause = None if self._finished else self._append(Exit(last))
+        if exc_val is None:
+            self._end(0, None, cause=cause)
+        elif isinstance(exc_val, SystemExit):
+            code = exc_val.code
+            self._end(code if isinstance(code, int) else int(bool(code)), None, cause=cause)
+        else:
+            # Also printed by Python if nobody catches it; but then the run's output is closed.
+            traceback.print_exception(exc_type, exc_val, exc_tb, file=sys.stderr)
+            self._end(hooks.code_of(exc_val), last, cause=cause)
+        return exc_val is None
+
+    def __reduce__(self) -> Any:
+        # For a spawned process: it opens a journal of its own in the same run.
+        return (_attached, (self._start, self._settings, self._writer_id, self._step))
 
     # ------------------------------------------------------------ below
 
-    def _append(self, record: Any) -> int:
-        with self._lock:
-            if self._journal.closed:
-                self._after_fork()
-        self._check_open(type(record).__name__.lower())
-        return self._journal.append(record)
+    def _lose_journal(self) -> None:
+        super()._lose_journal()
+        self._saved = files.Saver(self)  # the parent keeps its files itself
+        self._capturing.forked()
 
-    def _check_open(self, call: str) -> None:
-        if self._finished:
-            raise UsageError(
-                f"Run ({self.id}) is finished. The call to `{call}` will be ignored. Call "
-                f"runlog.init() to start another run."
-            )
-
-    def _after_fork(self) -> None:
-        """In a forked child: go on in a journal of this process, opened when it first logs."""
-        if self._finished or self._pid == os.getpid():
-            return
-        parent = self._writer_id
-        self._pid = os.getpid()
-        start = identity.for_child(self._start, parent, self._step)
-        try:
-            self._journal = self._open_journal(start)
-        except UsageError as error:
-            self._tell(str(error))
-            self._journal = _Nowhere()
-        self._log_row = self._journal.log_row
-        if "multiprocessing.util" in sys.modules:
-            # multiprocessing's children end without running atexit.
-            sys.modules["multiprocessing.util"].Finalize(
-                None, self._finish, (0, None), exitpriority=0
-            )
+    def _place(self) -> tuple[str | None, int]:
+        """Changes with every record, and tells what a reading of the journal is up to."""
+        return self._writer_id, self._journal.seq
 
     def _read_summary(self) -> dict[str, Any]:
-        if self._settings.mode == "disabled":
-            return {}
         with self._view() as view:
             return view.summary
 
@@ -417,53 +590,31 @@ class Run:
 
         return RunView(self._dir)
 
-    def _warn(self, kind: str, message: str) -> None:
-        if kind not in self._warned:
-            self._warned.add(kind)
-            _say(message)
+    # Names that scripts for the followed API touch.
 
-    @staticmethod
-    def _tell(message: str) -> None:
-        _say(message)
+    def _label(self, *args: Any, **kwargs: Any) -> None:
+        """Take a label of the calling code; there is nobody to tell."""
 
-
-def _say(message: str) -> None:
-    """One line on stderr, whatever state stderr is in."""
-    with contextlib.suppress(Exception):
-        print(f"runlog: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
+    @property
+    def _attach_id(self) -> str:
+        return self.id
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ArgumentTypeError(f"{name} must be a whole number, not {value!r}")
-    number = int(value.__index__())
-    if not -(2**63) <= number < 2**63:
-        raise ArgumentValueError(f"{name} {number} does not fit 64 bits")
-    return number
+def _attached(start: RunStart, settings: Settings, parent: str | None, step: int) -> Run:
+    """A run in another process of the same program, to which it was pickled."""
+    for run in hooks.live():
+        if isinstance(run, Run) and run.id == start.id and run.project == start.project:
+            return run
+    alone = settings.replace(console="off", system=False, environment=False)
+    return Run(identity.for_child(start, settings, parent, step), alone)
 
 
-def _forked() -> None:
-    """In a forked child: its copies of the parent's journals must never be written to."""
-    for run in list(_LIVE):
-        run._journal.forget()  # noqa: SLF001 - our own
-        run._lock = threading.RLock()  # noqa: SLF001 - the old one may be held by a lost thread
-        run._log_row = _refuse  # noqa: SLF001
+def _picture_size(height: Any, hidden: Any) -> tuple[int, bool]:
+    from runlog.errors import ArgumentTypeError, ArgumentValueError
 
-
-def _refuse(data: Mapping[str, Any], step: int, flags: int) -> bool:
-    """Stands for `log_row` in a forked child, so that its first row takes the slow way."""
-    del data, step, flags
-    return False
-
-
-def _at_exit() -> None:
-    """Finish runs that the script forgot, as failed if an exception ended it."""
-    error = getattr(sys, "last_value", None)
-    for run in list(_LIVE):
-        if run._pid == os.getpid():  # noqa: SLF001 - our own
-            message = None if error is None else f"{type(error).__name__}: {error}"[:2000]
-            run._finish(0 if error is None else 1, message)  # noqa: SLF001
-
-
-os.register_at_fork(after_in_child=_forked)
-atexit.register(_at_exit)
+    pixels = whole("height", height)
+    if pixels <= 0:
+        raise ArgumentValueError(f"height must be pixels above 0, not {pixels}")
+    if not isinstance(hidden, bool):
+        raise ArgumentTypeError(f"hidden must be True or False, not {hidden!r}")
+    return pixels, hidden

@@ -48,14 +48,16 @@ BAD: dict[str, tuple[Callable[[runlog.Run], None], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_it_raises_and_leaves_no_record(run: runlog.Run, case: str) -> None:
+def test_it_raises_and_leaves_no_record_but_that_it_was_refused(run: runlog.Run, case: str) -> None:
     call, sentence = BAD[case]
     run.log({"before": 1})
     count = len(list(runlog.open(run.dir).records()))
     with pytest.raises(runlog.UsageError, match=sentence) as caught:
         call(run)
     assert isinstance(caught.value, TypeError | ValueError)
-    assert len(list(runlog.open(run.dir).records())) == count
+    left = [e.record for e in runlog.open(run.dir).records()][count:]
+    assert [type(r).__name__ for r in left] in ([], ["Rejected"])
+    assert all(str(caught.value) == r.reason for r in left)
     assert run.step == 1, "the step did not move"
     run.log({"after": 1})
     assert rows(run) == [{"_step": 0, "before": 1}, {"_step": 1, "after": 1}]
@@ -184,7 +186,7 @@ def test_a_disabled_run_takes_every_call_and_writes_nothing(tmp_path: Path) -> N
         ({"id": "a/b"}, "path separators"),
         ({"id": "."}, "path separators"),
         ({"mode": "online?"}, "mode must be"),
-        ({"config": 3}, "config must be a mapping"),
+        ({"config": 3}, "config takes a mapping"),
         ({"tags": 3}, "tags must be"),
         ({"settings": {"nope": 1}}, "no setting 'nope'"),
         ({"settings": {"fsync_interval": -1}}, "fsync_interval"),
@@ -199,10 +201,10 @@ def test_init_refuses_impossible_arguments(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_init_refuses_a_run_that_exists(tmp_path: Path) -> None:
+def test_init_with_resume_never_refuses_a_run_that_exists(tmp_path: Path) -> None:
     runlog.init(project="p", id="r", dir=tmp_path, settings={"quiet": True}).finish()
     with pytest.raises(runlog.UsageError, match="exists already"):
-        runlog.init(project="p", id="r", dir=tmp_path)
+        runlog.init(project="p", id="r", dir=tmp_path, resume="never")
 
 
 def test_names_of_the_module_follow_the_active_run(run: runlog.Run) -> None:
