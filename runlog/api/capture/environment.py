@@ -1,7 +1,8 @@
 """What a process runs on, as one record: machine, interpreter, code, packages.
 
-Collected on a thread of its own, in small steps between which other threads can run. Each step may
-fail or take long; what is known when the run ends is what is written.
+Collected on a thread of its own, in small steps between which other threads can run; modules that
+the training job may not have loaded yet are loaded there too. Each step may fail or take long; what
+is known when the run ends is what is written.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import functools
 import os
 import platform
 import re
-import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from runlog.api.capture import git as repository
-from runlog.api.capture import nvidia, secrets
+from runlog.api.capture import secrets
 from runlog.records import Environment
+
+if TYPE_CHECKING:
+    from runlog.api.capture.git import Keep
 
 Emit = Callable[[Environment], object]
 Step = Callable[[], Mapping[str, Any]]
@@ -31,13 +33,14 @@ Step = Callable[[], Mapping[str, Any]]
 PATIENCE: Final = 0.1
 """Seconds that `Collector.stop` waits for what is not known yet."""
 
-_DISTRIBUTION: Final = re.compile(
-    r"(?P<name>.+?)-(?P<version>[0-9][^-]*)(?:-py[0-9.]+)?\.(?:dist|egg)-info"
-)
+SETTLE: Final = 0.05
+"""Seconds before the thread does anything: `init` must have returned by then."""
+
+_DISTRIBUTION: Final = r"(?P<name>.+?)-(?P<version>[0-9][^-]*)(?:-py[0-9.]+)?\.(?:dist|egg)-info"
 
 
 def collect(
-    keep: repository.Keep | None = None,
+    keep: Keep | None = None,
     *,
     folder: str | os.PathLike[str] = ".",
     git: bool = True,
@@ -68,7 +71,7 @@ class Collector:
     def __init__(
         self,
         emit: Emit,
-        keep: repository.Keep | None = None,
+        keep: Keep | None = None,
         *,
         folder: str | os.PathLike[str] = ".",
         git: bool = True,
@@ -79,6 +82,7 @@ class Collector:
         self._found: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._done = False
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runlog-environment", daemon=True)
         # No more threads: then the record is made of nothing when the run ends.
         with contextlib.suppress(RuntimeError):
@@ -91,11 +95,13 @@ class Collector:
         """
         if os.getpid() != self._owner:
             return
+        self._hurry.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         self._give()
 
     def _run(self) -> None:
+        self._hurry.wait(SETTLE)
         for step in self._steps:
             found = _guarded(step)
             with self._lock:
@@ -112,7 +118,7 @@ class Collector:
                 with contextlib.suppress(Exception):  # law L8
                     self._emit(Environment(**self._found))
 
-    def _keeping(self, keep: repository.Keep | None) -> repository.Keep | None:
+    def _keeping(self, keep: Keep | None) -> Keep | None:
         if keep is None:
             return None
 
@@ -127,7 +133,7 @@ class Collector:
 
 def start(
     emit: Emit,
-    keep: repository.Keep | None = None,
+    keep: Keep | None = None,
     *,
     folder: str | os.PathLike[str] = ".",
     git: bool = True,
@@ -143,9 +149,7 @@ def _guarded(step: Step) -> Mapping[str, Any]:
         return {}
 
 
-def _steps(
-    keep: repository.Keep | None, folder: str | os.PathLike[str], *, git: bool
-) -> tuple[Step, ...]:
+def _steps(keep: Keep | None, folder: str | os.PathLike[str], *, git: bool) -> tuple[Step, ...]:
     """The quick ones first: a run may end before the slow ones do."""
     slow: tuple[Step, ...] = (functools.partial(_git, keep),) if git else ()
     return (
@@ -203,6 +207,8 @@ def _memory() -> dict[str, Any]:
 
 
 def _disk(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    import shutil
+
     usage = shutil.disk_usage(folder)
     return {"disk": {"total": usage.total, "used": usage.used}}
 
@@ -221,6 +227,7 @@ def _distributions(path: list[str]) -> Iterator[tuple[str, str]]:
 
     Hundreds of times quicker than to parse the metadata, which has the same two words in it.
     """
+    distribution = re.compile(_DISTRIBUTION)
     seen: set[str] = set()
     for folder in dict.fromkeys(path):
         try:
@@ -228,21 +235,25 @@ def _distributions(path: list[str]) -> Iterator[tuple[str, str]]:
         except OSError:  # a zip file, or nothing
             continue
         for entry in names:
-            if match := _DISTRIBUTION.fullmatch(entry):
+            if match := distribution.fullmatch(entry):
                 name = re.sub(r"[-_.]+", "-", match["name"]).lower()
                 if name not in seen:
                     seen.add(name)
                     yield name, match["version"]
 
 
-def _git(keep: repository.Keep | None) -> dict[str, Any]:
+def _git(keep: Keep | None) -> dict[str, Any]:
+    from runlog.api.capture import git
+
     folders = [os.getcwd()]
     program = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     if program is not None and program.is_file():
         # The code's repository says more than that of the folder in which it was started.
         folders.insert(0, str(program.resolve().parent))
-    return {"git": repository.facts(folders, keep)}
+    return {"git": git.facts(folders, keep)}
 
 
 def _gpus() -> dict[str, Any]:
+    from runlog.api.capture import nvidia
+
     return {"gpus": nvidia.describe()}

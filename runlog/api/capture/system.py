@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from runlog.api.capture import machine, nvidia
 from runlog.errors import ArgumentValueError
 
 Emit = Callable[[Mapping[str, Any]], None]
 
+SETTLE: Final = 0.05
+"""Seconds before the thread does anything: `init` must have returned by then."""
 FIRST: Final = 2.0
 """Seconds until the first sample, if the interval is longer: set-up is over by then."""
 PATIENCE: Final = 0.1
@@ -107,8 +108,12 @@ class Sampler:
             self._failed()
 
     def _sample_all(self) -> None:
+        self._stop.wait(SETTLE)
+        # Here, so that the training thread does not wait for them.
+        from runlog.api.capture import machine, nvidia
+
         source = machine.parts()
-        first = before = self._read(source)
+        first = before = machine.read(self._pid, source, self._disks, self._failed)
         devices: nvidia.Nvidia | None = None
         if nvidia.present():
             try:
@@ -119,7 +124,7 @@ class Sampler:
         last = False
         while not last:
             last = self._stop.wait(max(0.0, due - time.monotonic()))
-            now = self._read(source)
+            now = machine.read(self._pid, source, self._disks, self._failed)
             values: dict[str, float] = machine.values(now, before, first)
             if devices is not None:
                 values |= devices.sample(now.tree, self._failed)
@@ -128,9 +133,6 @@ class Sampler:
             due = next_due(first.time, self._interval, time.monotonic())
         if devices is not None:
             devices.close()
-
-    def _read(self, source: Sequence[machine.Part]) -> machine.Reading:
-        return machine.read(self._pid, source, self._disks, self._failed)
 
     def _give(self, values: Mapping[str, float]) -> None:
         if self.errors:
