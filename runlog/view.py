@@ -16,6 +16,7 @@ import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -27,6 +28,7 @@ from runlog.declare import BY_TAG
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, summary
 from runlog.fold import metrics as definitions
+from runlog.fold.console import ConsoleView
 from runlog.fold.metrics import Definition
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
@@ -394,6 +396,11 @@ class RunView:
                 for entry in entries(segment, journal.writer, self._report, tags):
                     if entry.seq > since:
                         yield entry
+
+    @cached_property
+    def console(self) -> ConsoleView:
+        """What the run printed: lines as a terminal shows them in the end, and raw bytes."""
+        return ConsoleView(lambda: self.records(["console"]))
 
     def blob(self, digest: str) -> bytes:
         """Bytes of a media blob.
