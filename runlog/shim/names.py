@@ -53,8 +53,8 @@ _PLOTS: Final = {
         "scatter",
     )
 }
-_CONFIG: Final = {"Config": "runlog.api:RunConfig"}
-_SUMMARY: Final = {"Summary": "runlog.api:RunSummary"}
+_CONFIG: Final = {"Config": "runlog.api.config:RunConfig"}
+_SUMMARY: Final = {"Summary": "runlog.api.summary:RunSummary"}
 _LIFE: Final = _public("finish", "login", "require", "setup", "teardown") | {
     "init": "runlog.shim.extras:init"
 }

@@ -167,13 +167,13 @@ def test_a_disabled_run_writes_nothing(shell: Call, script: Write, root: Path) -
 def test_a_folder_that_a_script_names_gets_a_folder_of_runs(
     shell: Call, script: Write, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = script(LOGGING.replace('id="r"', 'id="r", dir="."'))
+    path = script(LOGGING.replace('id="r"', 'id="r", dir="out"'))
     assert shell("exec", path).code == 0
     assert values(root) == [0, 1, 2], "what a person has set comes first"
+    assert not (tmp_path / "out").exists()
     monkeypatch.delenv("RUNLOG_DIR")
-    root.rename(tmp_path / "elsewhere")
     assert shell("exec", path).code == 0
-    assert values(tmp_path / "runs") == [0, 1, 2]
+    assert values(tmp_path / "out" / "runs") == [0, 1, 2]
 
 
 # ---------------------------------------------------------------- how it ends

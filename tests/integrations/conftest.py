@@ -83,4 +83,4 @@ def views() -> list[runlog.RunView]:
 
 def column(view: runlog.RunView, key: str) -> list[Any]:
     """A metric's values in the order of steps, without the rows that lack it."""
-    return [row[key] for row in view.history([key]).rows() if key in row]
+    return [row[key] for row in view.history().rows() if key in row]

@@ -38,8 +38,10 @@ print(json.dumps(with_torch.train(epochs=2, lr=0.02)))
     assert view.summary["train/loss"] == losses[-1]
     assert view.summary["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
 
-    (histogram, *_) = column(view, "gradients/0.weight")
-    assert sum(histogram["values"]) == 64 * 32, "every gradient of the layer is in a bin"
+    histograms = column(view, "gradients/0.weight")
+    assert len(histograms) == 2 * 23 // 10
+    for histogram in histograms:
+        assert sum(histogram["values"]) == 64 * 32, "every gradient of the layer is in a bin"
 
 
 def test_lightning(run_script: RunScript) -> None:
@@ -63,7 +65,7 @@ print(json.dumps({name: float(value) for name, value in trainer.callback_metrics
     assert steps == sorted(steps)
     assert len(column(view, "train/loss")) == 2 * 23 // 5, "each fifth batch"
     assert set(column(view, "lr-Adam")) == {0.01}
-    assert column(view, "gradients/network.0.weight")
+    assert len(column(view, "gradients/network.0.weight")) == 2 * 23 // 10
 
 
 def test_transformers(run_script: RunScript) -> None:
@@ -171,7 +173,8 @@ print(json.dumps([[trial.params["alpha"], trial.value] for trial in study.trials
         assert view.config == {"direction": ["MAXIMIZE"], "alpha": alpha}
         assert column(view, "epoch") == list(range(5))
         assert column(view, "epoch_accuracy")[-1] == value
-        assert view.summary["trial_number"] == number
-        assert view.summary["accuracy"] == value
+        # Optuna takes the trial's number for its step, which is behind by then: wandb drops that.
+        (late,) = view.history(late="only").rows()
+        assert (late["trial_number"], late["accuracy"]) == (number, value)
         assert str(view.name).startswith(f"trial/{number}/")
         assert view.tags[0] == "optuna"
