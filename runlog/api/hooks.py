@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -73,6 +74,12 @@ def _at_exit() -> None:
         message = f"{type(error).__name__}: {error}"[:2000]
     for run in live():
         run._end(code, message)  # noqa: SLF001 - our own
+    if isinstance(error, KeyboardInterrupt):
+        # CPython dies of SIGINT after Ctrl-C, so that a loop in a shell stops too. It has forgotten
+        # to if source text ran meanwhile, as dataclasses do when a module is imported. This reminds
+        # it: the flag is set where text ends in a KeyboardInterrupt.
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - text of our own
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
