@@ -17,3 +17,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         if name.startswith(("RUNLOG_", "WANDB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RUNLOG_DIR", str(tmp_path / "runs"))
+    # Neither the machine nor its environment is captured, unless a test asks for it: that starts
+    # git processes for each run, and adds records at moments that a test cannot know.
+    monkeypatch.setenv("RUNLOG_SYSTEM", "0")
+    monkeypatch.setenv("RUNLOG_ENVIRONMENT", "0")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The map of the project: a module may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("damage", "paths", "version"),
+    ("damage", "forking", "paths", "version"),
     ("errors",),
     ("declare",),
     ("records",),

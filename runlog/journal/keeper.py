@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from runlog import framing
 from runlog.damage import DamageKind
+from runlog.forking import importing
 from runlog.journal import names
 from runlog.segment import Raw, of_raws
 
@@ -182,7 +183,11 @@ class Keeper:
                     self._beat()
                 if cold and not self._stop and self._may_seal():
                     cold = False
-                    from runlog.journal import sealed, tails  # noqa: F401 - so that finish() is quick
+                    with importing():
+                        from runlog.journal import (  # noqa: F401 - so that finish() is quick
+                            sealed,
+                            tails,
+                        )
                 if self._broken:
                     self._broken = False
                     with self._writer.lock:
@@ -252,7 +257,8 @@ class Keeper:
         Raises:
             OSError: the chunk could not be written; the tail is still there.
         """
-        from runlog.journal.tails import read_tail  # deferred: numpy
+        with importing():
+            from runlog.journal.tails import read_tail  # deferred: numpy
 
         if self._sealed is None:
             self._sealed = self._open_sealed()
@@ -274,6 +280,7 @@ class Keeper:
         return torn and any(p.first_seq == last + 1 for p in self._pending)
 
     def _open_sealed(self) -> SealedFile:
-        from runlog.journal.sealed import SealedFile  # deferred: numpy
+        with importing():
+            from runlog.journal.sealed import SealedFile  # deferred: numpy
 
         return SealedFile(self._path, self._fd, self._header)

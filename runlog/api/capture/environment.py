@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runlog.api.capture import secrets
+from runlog.forking import importing
 from runlog.records import Environment
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Collector:
 
     def _run(self) -> None:
         self._hurry.wait(SETTLE)
+        with importing(), contextlib.suppress(ImportError):
+            _import()
         for step in self._steps:
             found = _guarded(step)
             with self._lock:
@@ -183,6 +186,20 @@ def _python() -> dict[str, Any]:
         "os": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def _import() -> None:
+    """What the steps use, at once, so that only this has to be kept apart from forks."""
+    import shutil  # noqa: F401 - for its effect
+
+    from runlog.api.capture import git, nvidia  # noqa: F401
+
+    if sys.platform == "linux":
+        from runlog.api.capture import procfs  # noqa: F401
+    else:
+        from runlog.api.capture import portable  # noqa: F401
+    if nvidia.present():
+        nvidia.load()
 
 
 def _cpu() -> dict[str, Any]:

@@ -91,6 +91,15 @@ def present() -> bool:
     return sys.platform != "linux" or any(map(os.path.exists, _SIGNS))
 
 
+def load() -> None:
+    """Import the library, so that only this has to be kept apart from forks.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    import pynvml  # noqa: F401 - for its effect
+
+
 class Nvidia:
     """The machine's NVIDIA GPUs.
 

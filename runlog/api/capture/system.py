@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from runlog.errors import ArgumentValueError
+from runlog.forking import importing
 
 Emit = Callable[[Mapping[str, Any]], None]
 
@@ -109,14 +110,16 @@ class Sampler:
 
     def _sample_all(self) -> None:
         self._stop.wait(SETTLE)
-        # Here, so that the training thread does not wait for them.
-        from runlog.api.capture import machine, nvidia
+        with importing():  # here, so that the training thread does not wait for them
+            from runlog.api.capture import machine, nvidia
 
-        source = machine.parts()
+            source = machine.parts()
         first = before = machine.read(self._pid, source, self._disks, self._failed)
         devices: nvidia.Nvidia | None = None
         if nvidia.present():
             try:
+                with importing():
+                    nvidia.load()
                 devices = nvidia.Nvidia()
             except Exception:  # noqa: BLE001 - no library, no driver; the environment tells of GPUs
                 devices = None
