@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class DamageKind(enum.StrEnum):
@@ -14,16 +14,15 @@ class DamageKind(enum.StrEnum):
     CHECKSUM = "checksum"  # stored bytes disagree with their CRC
     HEADER = "header"  # the file header is damaged; its frames are still read
     GARBAGE = "garbage"  # bytes that are no frame
-    FOREIGN = "foreign"  # a frame of another file
+    FOREIGN = "foreign"  # a tail of another journal than the `.rlog` file
     MALFORMED = "malformed"  # sound bytes that do not decode to a record
     UNKNOWN_FRAME = "unknown-frame"  # a frame type that this version must not skip
     NEWER = "newer"  # a file that says it needs a newer reader
     NO_SCHEMA = "no-schema"  # rows whose key names were lost
     GAP = "gap"  # sequence numbers that no file holds
-    DUPLICATE = "duplicate"  # a sequence number met twice with different content
+    DUPLICATE = "duplicate"  # a sequence number met twice in a tail, or with different content
     FOOTER = "footer"  # the footer disagrees with the records
     CHAIN = "chain"  # a frame is not the one that its successor was written after
-    LEFTOVER = "leftover"  # a tail file whose records are all sealed already
     UNREADABLE = "unreadable"  # the operating system refused the bytes
 
 
@@ -65,3 +64,39 @@ class Damage:
             )
             lost = f"; lost: {what} {span}"
         return f"{where}: {self.detail or self.reason}{lost}"
+
+
+_OF_ONE_CAUSE = frozenset({DamageKind.NO_SCHEMA, DamageKind.DUPLICATE})
+"""Damage whose sentence names one record or schema of many that the same thing happened to."""
+
+
+def joined(found: list[Damage]) -> list[Damage]:
+    """Damage with neighbours made one: alike, and the second begins where the first ends."""
+    out: list[Damage] = []
+    for damage in found:
+        if out and _continues(out[-1], damage):
+            out[-1] = _join(out[-1], damage)
+        else:
+            out.append(damage)
+    return out
+
+
+def _continues(one: Damage, two: Damage) -> bool:
+    alike = (one.file, one.reason, one.key) == (two.file, two.reason, two.key)
+    if not alike or one.offset is None or one.length is None or two.length is None:
+        return False
+    same_cause = one.detail == two.detail or one.reason in _OF_ONE_CAUSE
+    return same_cause and one.offset + one.length == two.offset
+
+
+def _join(one: Damage, two: Damage) -> Damage:
+    firsts = [d.first_seq for d in (one, two) if d.first_seq is not None]
+    lasts = [d.last_seq for d in (one, two) if d.last_seq is not None]
+    lost = [d.records_lost for d in (one, two) if d.records_lost is not None]
+    return replace(
+        one,
+        length=(one.length or 0) + (two.length or 0),
+        first_seq=min(firsts, default=None),
+        last_seq=max(lasts, default=None),
+        records_lost=sum(lost) if len(lost) == 2 else None,
+    )

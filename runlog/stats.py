@@ -82,17 +82,17 @@ class Metric:
 
 
 def least(a: Any, b: Any) -> Any:
-    """The lesser number; of equal ones the int, so that their order does not matter."""
+    """The lesser number; of equal ones the float, so that their order does not matter."""
     if a is None or b is None:
         return b if a is None else a
-    return (a if isinstance(a, int) else b) if a == b else min(a, b)
+    return (a if isinstance(a, float) else b) if a == b else min(a, b)
 
 
 def most(a: Any, b: Any) -> Any:
-    """The greater number; of equal ones the int, so that their order does not matter."""
+    """The greater number; of equal ones the float, so that their order does not matter."""
     if a is None or b is None:
         return b if a is None else a
-    return (a if isinstance(a, int) else b) if a == b else max(a, b)
+    return (a if isinstance(a, float) else b) if a == b else max(a, b)
 
 
 def total(a: float | None, b: float | None) -> float | None:

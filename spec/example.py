@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -112,18 +113,23 @@ class Dump:
         """A msgpack value: maps and arrays of maps item by item, others in one field."""
         packed = codec.pack(value)
         if isinstance(value, dict) and value:
-            self.expect(packed[:1], f"{name}: map of {len(value)}")
+            self.expect(packed[: _head_size(value)], f"{name}: map of {len(value)}")
             for key, inner in value.items():
                 label = f"{name}.{key}" if isinstance(key, str) else f"{name}[{key}]"
                 self.expect(codec.pack(key), f"key {key!r}")
                 self.value(inner, label)
         elif isinstance(value, list) and value and isinstance(value[0], dict | list):
-            self.expect(packed[:1], f"{name}: array of {len(value)}")
+            self.expect(packed[: _head_size(value)], f"{name}: array of {len(value)}")
             for number, inner in enumerate(value):
                 self.value(inner, f"{name}[{number}]")
         else:
             shown = f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)
             self.expect(packed, f"{name}: {shown}")
+
+
+def _head_size(value: Sized) -> int:
+    """Bytes before the first item of a msgpack map or array of fewer than 65,536 items."""
+    return 1 if len(value) < 16 else 3
 
 
 def file_header(dump: Dump) -> None:

@@ -1,0 +1,69 @@
+"""Records that stand in two files of a journal, which must say the same in both.
+
+A chunk and the tail that it was made from may both be there: the process died between writing
+the one and removing the other. The chunk counts, so a tail that says otherwise must be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from runlog import codec, stream, tailrows
+from runlog.damage import Damage, DamageKind, joined
+from runlog.declare import BY_CLASS
+from runlog.journal.contents import Contents
+from runlog.records import Blob, Entry, Unknown
+from runlog.segment import entries
+
+
+def clashes(contents: Contents, writer: str) -> list[Damage]:
+    """Records of tails that stand elsewhere with other content; reads the pages of both."""
+    found: list[Damage] = []
+    for file, runs in contents.again.items():
+        found += joined(list(_in_tail(contents, writer, file, runs)))
+    return found
+
+
+def _in_tail(
+    contents: Contents, writer: str, file: str, runs: list[stream.FrameRun]
+) -> Iterator[Damage]:
+    segment, _ = tailrows.from_runs(file, runs, contents.schemas)
+    if segment is None:
+        return
+    own = {e.seq: e for e in entries(segment, writer, lambda _: None)}
+    for other in contents.segments:
+        if other.last_seq < segment.first_seq or other.first_seq > segment.last_seq:
+            continue
+        unread: list[Damage] = []
+        twice = [
+            e.seq
+            for e in entries(other, writer, unread.append)
+            if e.seq in own and _content(e) != _content(own[e.seq])
+        ]
+        if unread:
+            continue  # what is missing there is told already, and is no other content
+        for run in runs:
+            for seq in twice:
+                if run.seq <= seq < run.seq + run.count:
+                    at = run.offset + (seq - run.seq) * run.size
+                    detail = (
+                        f"record {seq:,} stands here with other content than in {other.file}, "
+                        f"which counts"
+                    )
+                    yield Damage(file, DamageKind.DUPLICATE, at, run.size, detail=detail)
+
+
+def _content(entry: Entry) -> tuple[Any, ...]:
+    """A record in a form that is equal only for the same types and bits.
+
+    The bytes of a blob aside, which sealing moves to a frame of their own.
+    """
+    record = entry.record
+    if isinstance(record, Unknown):
+        return entry.time, record.tag, record.payload
+    names = [item.name for item in BY_CLASS[type(record)].items]
+    if isinstance(record, Blob):
+        names.remove("data")
+    items = [getattr(record, name) for name in names]
+    return entry.time, type(record), codec.pack([*items, *entry.extra])

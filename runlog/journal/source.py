@@ -1,0 +1,125 @@
+"""A journal file held open: its bytes as they were when it was opened.
+
+A reader may look while a write is on its way: a frame that crosses a page is seen cut at the page's
+end, and over NFS its place may read as zeros. So a torn end is not yet damage. `arrives` looks
+again, for some milliseconds in all, whether a sound frame has come to stand there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from pathlib import Path
+from typing import Final
+
+from runlog import chunk, codec, frames, framing
+from runlog.journal.tails import decode_tail
+
+PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008)
+"""Seconds before each further look at a torn end. A writer needs microseconds, once it runs."""
+QUIET: Final = 60.0
+"""Seconds after which nobody is still writing what stands in a file."""
+
+
+class FileSource:
+    """Bytes of an open file by offset. Errors of the system read as the file's end.
+
+    Args:
+        path: of the file.
+        fd: descriptor to read by, which the source then owns; None to open the file.
+
+    Attributes:
+        path: under which it was opened; it may have been removed since.
+        size: bytes that are looked at; what comes behind them was written later.
+        error: that the system answered with instead of bytes.
+    """
+
+    def __init__(self, path: Path, fd: int | None = None) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if fd is None else fd
+        self._close = weakref.finalize(self, os.close, self.fd)
+        self.size = os.fstat(self.fd).st_size
+        self.error: OSError | None = None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`, none of them beyond the file's `size`."""
+        size = min(size, self.size - offset)
+        if size <= 0 or offset < 0:
+            return b""
+        try:
+            data = os.pread(self.fd, size, offset)
+            while len(data) < size:  # one call gives at most 2 GiB
+                more = os.pread(self.fd, size - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+        except OSError as error:
+            self.error = error
+            return b""
+        return data
+
+    def all(self) -> bytes:
+        """Everything."""
+        return self.read(0, self.size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._close()
+
+    def arrives(self, offset: int) -> bool:
+        """Whether the torn bytes from `offset` to the end were a write that was on its way.
+
+        Looks a few times if need be. If so, the source ends at `offset` from now on.
+        """
+        quiet = time.time() - os.fstat(self.fd).st_mtime > QUIET
+        for pause in PAUSES[:1] if quiet else PAUSES:
+            time.sleep(pause)
+            now = self._now()
+            sound = _stands(now, offset)
+            now.close()
+            if sound:
+                self.size = offset
+                return True
+        return False
+
+    def _now(self) -> FileSource:
+        """The same file as it is by now. Opened anew, because only then does NFS ask the server."""
+        try:
+            fresh = FileSource(self.path)
+        except OSError:
+            pass
+        else:
+            if os.path.sameopenfile(fresh.fd, self.fd):
+                return fresh
+            fresh.close()
+        return FileSource(self.path, os.dup(self.fd))  # it was sealed and removed meanwhile
+
+
+def _stands(source: FileSource, offset: int) -> bool:
+    """Whether a sound frame stands at an offset; within the file header, whether that is sound."""
+    start = source.read(0, framing.FILE_HEADER_SIZE)
+    header = framing.parse_file_header(start)
+    if header is None or offset < framing.FILE_HEADER_SIZE:
+        return header is not None
+    if header.kind == framing.KIND_JOURNAL:
+        return _is_frame(source, offset, header.salt)
+    prefix = source.read(offset, framing.TAIL_PREFIX.size)
+    if len(prefix) < framing.TAIL_PREFIX.size:
+        return False
+    size = framing.TAIL_PREFIX.unpack(prefix)[2]
+    return bool(decode_tail("", start + source.read(offset, size)).runs)
+
+
+def _is_frame(source: FileSource, offset: int, salt: bytes) -> bool:
+    found = framing.parse_frame_header(source.read(offset, framing.FRAME_HEADER_SIZE), salt)
+    if found is None or offset + found[0].size > source.size:
+        return False
+    header = found[0]
+    try:
+        head = frames.Frame(offset, header, whole=True).head(source.read)
+        if header.type == framing.FRAME_CHUNK:
+            chunk.open_chunk("", offset, header, head, source.read)
+    except codec.Malformed:
+        return False
+    return True
