@@ -78,7 +78,7 @@ class Numbers:
             if number is None:
                 continue
             added.count += 1
-            if math.isnan(number):
+            if isinstance(number, float) and math.isnan(number):
                 added.nan += 1
                 continue
             added.min, added.max = least(added.min, number), most(added.max, number)

@@ -253,16 +253,15 @@ def test_filling_agrees_with_the_rule_spelled_out(
     last: dict[tuple[str, ...], Any] = {}
     for row in rows:
         leaves = flatten(row)
-        needed = {
+        needed = [
             metric_path(d.step_metric)
             for path in leaves
             if (d := definitions.match(path)) and d.step_metric and d.step_metric != "_step"
-        }
+        ]
         last |= {path: value for path, value in leaves.items() if type(value) in (int, float)}
         full = dict(leaves)
-        for path in needed - leaves.keys():
-            blocked = any(path[:n] in leaves for n in range(1, len(path)))
-            if not blocked and not any(p[: len(path)] == path for p in leaves):
+        for path in needed:
+            if not any(path[: len(p)] == p or p[: len(path)] == path for p in full):
                 full[path] = last.get(path, 0)
         assert flatten(sync.fill(row)) == full
 
@@ -360,7 +359,7 @@ def aggregate(op: str, logged: list[Any], goal: str | None) -> Any:
     if op == "mean":
         return float(sum(map(float, sound))) / len(sound)
     extreme = min(sound) if op == "min" else max(sound)
-    return next((v for v in sound if v == extreme and type(v) is int), extreme + 0.0)
+    return next((v for v in sound if v == extreme and type(v) is float), extreme)
 
 
 def same(a: object, b: object) -> bool:
@@ -376,29 +375,39 @@ NUMBERS = st.one_of(
     st.sampled_from([NAN, math.inf, -0.0, 2**70, True]),
 )
 VALUES = st.one_of(NUMBERS, NUMBERS, NUMBERS, st.sampled_from([None, "text", [1]]))
-KEYS = st.sampled_from(["a", "b", "c"])
+KEYS = st.sampled_from(["a", "b"])
 DATA = st.dictionaries(
-    KEYS, st.one_of(VALUES, VALUES, st.dictionaries(KEYS, VALUES, min_size=1)), min_size=1
+    KEYS,
+    st.one_of(VALUES, VALUES, VALUES, st.dictionaries(KEYS, VALUES, min_size=1)),
+    min_size=1,
 )
+DEFINE = st.tuples(
+    st.just("define"),
+    st.tuples(
+        st.sampled_from(["a", "*", "a*", "a.b"]),
+        st.lists(st.sampled_from(metrics.AGGREGATIONS[:-1]), min_size=1, unique=True),
+        st.sampled_from([None, "minimize", "maximize"]),
+        st.sampled_from([None, None, None, True]),
+    ),
+    st.just(0),
+)
+LOG = st.tuples(st.just("log"), DATA, st.sampled_from([-1, 0, 1, 1]))
 OPERATIONS = st.one_of(
-    st.tuples(st.just("log"), DATA, st.integers(-1, 2)),
-    st.tuples(st.just("log"), DATA, st.just(1)),
-    st.tuples(st.just("log"), DATA, st.just(1)),
+    LOG,
+    LOG,
+    LOG,
+    LOG,
     st.tuples(st.just("set"), DATA, st.just(0)),
     st.tuples(st.just("remove"), st.lists(KEYS, min_size=1, max_size=2), st.just(0)),
-    st.tuples(
-        st.just("define"),
-        st.tuples(
-            st.sampled_from(["a", "b", "a.b", "*", "a*", "c"]),
-            st.lists(st.sampled_from(metrics.AGGREGATIONS[:-1]), max_size=4, unique=True),
-            st.sampled_from([None, "minimize", "maximize"]),
-            st.sampled_from([None, None, True]),
-        ),
-        st.just(0),
-    ),
+    DEFINE,
     st.tuples(st.just("hide"), KEYS, st.just(0)),
 )
-PROGRAMS = st.lists(st.tuples(st.integers(0, 2), OPERATIONS), max_size=40)
+JOURNAL = st.integers(0, 2)
+PROGRAMS = st.builds(
+    lambda first, rest: [first, *rest],
+    st.tuples(JOURNAL, DEFINE),
+    st.lists(st.tuples(JOURNAL, OPERATIONS), min_size=3, max_size=25),
+)
 
 
 def write(folder: Path, program: list[tuple[int, Any]], seal_bytes: int, finished: int) -> None:
@@ -453,3 +462,122 @@ def test_aggregations_of_several_journals_agree_with_the_rules_spelled_out(
                 assert same(without_times(then.summary), plain_summary(until))
         for path in folder.glob("*.rlog"):
             assert verify(path).problems == ()
+
+
+# ---------------------------------------------------------------- aggregations, one by one
+
+
+def summary_of(folder: Path, calls: Iterable[DefineMetric], rows: Iterable[Any]) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    writer = JournalWriter(folder, "w", seal_bytes=300)
+    writer.append(RunStart("r", "p"))
+    for call in calls:
+        writer.append(call)
+    for step, row in enumerate(rows):
+        if isinstance(row, Summary):
+            writer.append(row)
+            continue
+        with writer.lock:
+            writer.log_leaves(
+                flatten(row), step, row_flags(late=False, commit=None, explicit_step=False)
+            )
+    writer.close(Finish(0))
+    with runlog.open(folder) as view:
+        return without_times(view.summary)
+
+
+def rows_of(*values: Any) -> list[dict[str, Any]]:
+    return [{"m": value} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("summary", "goal", "values", "shown"),
+    [
+        ("min,max,mean,last,first", None, (3, 1.5, 2), {"min": 1.5, "max": 3, "mean": 6.5 / 3,
+                                                        "last": 2, "first": 3}),
+        ("best", None, (3, 1, 2), {"best": 1}),
+        ("best", "minimize", (3, 1, 2), {"best": 1}),
+        ("best", "maximize", (1, 3, 2), {"best": 3}),
+        ("min,max,mean,best", None, (3, NAN, 2), {"min": NAN, "max": NAN, "mean": NAN, "best": 2}),
+        ("best", None, (NAN, NAN), NAN),
+        ("max", None, (1.0, 1, 1.0), {"max": 1.0}),
+        ("max", None, (1, 1.0), {"max": 1.0}),
+        ("mean", None, (True, False, True, True), {"mean": 0.75}),
+        ("min", None, (1, 2**80, -(2**80)), {"min": -(2**80)}),
+        ("mean", None, (10**400, 1), {"mean": math.inf}),
+        ("min", None, ("text", "more"), "more"),
+        ("min,last", None, ("text", 2, None), {"min": 2}),
+        ("min", None, (1, None), {"min": 1}),
+        ("copy", None, (1, 2), 2),
+        ("copy,min", None, (1, 2), {"min": 1}),
+        ("min", None, ([1, 2],), [1, 2]),
+    ],
+)  # fmt: skip
+def test_a_summary_has_what_was_asked_for(
+    tmp_path: Path, summary: str, goal: str | None, values: tuple[Any, ...], shown: Any
+) -> None:
+    found = summary_of(
+        tmp_path, [define.checked("m", None, None, None, summary, goal)], rows_of(*values)
+    )
+    assert same(found["m"], shown)
+
+
+def test_a_hidden_metric_is_absent_unless_it_is_set_by_hand(tmp_path: Path) -> None:
+    calls = [define.checked("m", summary="none")]
+    assert "m" not in summary_of(tmp_path / "a", calls, rows_of(1, 2))
+    assert summary_of(tmp_path / "b", calls, [*rows_of(1), Summary({"m": 5})])["m"] == 5
+    assert "m" not in summary_of(tmp_path / "c", calls, [Summary({"m": 5}), *rows_of(1)])
+
+
+def test_setting_by_hand_wins_until_the_next_row_and_begins_anew(tmp_path: Path) -> None:
+    calls = [define.checked("m", summary="min,max,first")]
+    rows = [*rows_of(1, 9), Summary({"m": 5})]
+    assert summary_of(tmp_path / "a", calls, rows)["m"] == 5
+    assert summary_of(tmp_path / "b", calls, [*rows, *rows_of(4, 6)])["m"] == {
+        "min": 4, "max": 6, "first": 4,
+    }  # fmt: skip
+
+
+def test_a_definition_covers_the_rows_before_it_too(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "w")
+    with writer.lock:
+        for step, value in enumerate((4, 1, 3)):
+            writer.log_leaves({("m",): value}, step, 0)
+    writer.append(define.checked("m", summary="min"))
+    writer.close(Finish(0))
+    with runlog.open(tmp_path) as view:
+        assert view.summary["m"] == {"min": 1}
+        assert view.definitions == {"m": metrics.Definition("m", summary=("min",))}
+
+
+def test_what_stands_beside_a_type_is_not_aggregated(tmp_path: Path) -> None:
+    image = {"_type": "image-file", "width": 3}
+    found = summary_of(tmp_path, [define.checked("*", summary="max")], [{"image": image, "m": 1}])
+    assert (found["image"], found["m"]) == (image, {"max": 1})
+
+
+def test_a_footer_of_an_older_version_does_not_mislead(tmp_path: Path) -> None:
+    """It says nothing of late rows and of settings by hand, so the records are looked at."""
+    old = Path(__file__).parents[2] / "fixtures" / "frozen" / "v1" / "conformance" / "late-rows"
+    for path in old.glob("*.rlog"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    writer = JournalWriter(tmp_path, "z")
+    writer.append(define.checked("*", summary="min,max"))
+    writer.close(Finish(0))
+    with runlog.open(tmp_path) as view:
+        assert view.summary["a"] == {"min": 1.0, "max": 4.0}, "9.0 was late"
+        assert same(without_times(view.summary), plain_summary(view.records()))
+
+
+def test_a_finished_run_needs_no_page_for_its_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [define.checked("m", summary="min,max,mean,best,last")]
+    summary_of(tmp_path, calls, rows_of(*range(50)))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a chunk was read")
+
+    monkeypatch.setattr("runlog.journal.reader.Journal.segments", refuse)
+    with runlog.open(tmp_path) as view:
+        assert view.summary["m"] == {"min": 0, "max": 49, "mean": 24.5, "best": 0, "last": 49}
