@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from runlog.api import continuing, identity, module
 from runlog.api.continuing import Moment
+from runlog.api.messages import say
 from runlog.api.params import from_init
 from runlog.api.run import Run
 from runlog.api.settings import Settings, resolve
-from runlog.api.writing import in_notebook, say
+from runlog.api.writing import in_notebook
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import RunStart
 from runlog.version import __version__

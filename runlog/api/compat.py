@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runlog.api.capture.sink import unheard
+from runlog.api.messages import say
 from runlog.errors import ArgumentTypeError, ArgumentValueError, NotFound, UnsupportedError
 
 if TYPE_CHECKING:
@@ -66,8 +64,7 @@ def _term(text: str, newline: bool, repeat: bool) -> None:
     if not repeat and text in _printed:
         return
     _printed.add(text)
-    with contextlib.suppress(Exception), unheard():
-        print(f"runlog: {text}", end="\n" if newline else "", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
+    say(text, end="\n" if newline else "")
 
 
 def sweep(*args: Any, **kwargs: Any) -> NoReturn:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from runlog.api import hooks, identity
-from runlog.api.capture.sink import unheard
 from runlog.api.define import StepSync
+from runlog.api.messages import say
 from runlog.api.settings import Settings
 from runlog.api.values import leaves
 from runlog.errors import ArgumentTypeError, ArgumentValueError, Error, UsageError
@@ -338,12 +338,6 @@ class Writing:
     def _tell(self, message: str) -> None:
         if not self._settings.silent:
             say(message)
-
-
-def say(message: str) -> None:
-    """One line on stderr, whatever state stderr is in."""
-    with contextlib.suppress(Exception), unheard():
-        print(f"runlog: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
 
 def whole(name: str, value: Any) -> int:
