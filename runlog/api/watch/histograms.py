@@ -67,32 +67,49 @@ def row(tensor: Tensor) -> Row | None:
 
 
 def _on_cpu(torch: Any, flat: Tensor, zeros: int) -> Array:
-    low, high = (0.0, 0.0) if zeros else (math.inf, -math.inf)
-    for piece in _finite_pieces(torch, flat):
-        low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+    low, high, clean = (0.0, 0.0, True) if zeros else (math.inf, -math.inf, True)
+    for piece in _pieces(torch, flat):
+        ends = float(piece.min()), float(piece.max())
+        if not math.isfinite(ends[0]) or not math.isfinite(ends[1]):
+            clean = False
+            ends = _finite_ends(piece)
+        low, high = min(low, ends[0]), max(high, ends[1])
     counts = np.zeros(BINS + 1)  # the last one for the greatest value itself
     if low <= high:
-        span = high / 2 - low / 2 or 1.0  # halves: the whole may be more than a float64 holds
-        for piece in _finite_pieces(torch, flat):
-            share = piece.astype(np.float64)
-            share *= 0.5
-            share -= low / 2
-            share /= span
-            share *= BINS
-            counts += np.bincount(share.astype(np.intp), minlength=BINS + 1)
-        counts[int((0.0 - low / 2) / span * BINS) if zeros else 0] += zeros
+        for piece in _pieces(torch, flat):
+            finite = piece if clean else piece[np.isfinite(piece)]
+            counts += np.bincount(_places(finite, low, high), minlength=BINS + 1)
+        if zeros:
+            counts[_places(np.zeros(1), low, high)] += zeros
     counts[BINS - 1] += counts[BINS]
     return np.append(counts[:BINS], (low, high))
 
 
-def _finite_pieces(torch: Any, flat: Tensor) -> Iterator[Array]:
+def _pieces(torch: Any, flat: Tensor) -> Iterator[Array]:
     for piece in flat.split(_CPU_PIECE) if flat.numel() else ():
         plain = piece.dtype in (torch.float32, torch.float64)  # numpy lacks bfloat16
-        values: Array = (piece if plain else piece.float()).numpy()
-        if not math.isfinite(values.min()) or not math.isfinite(values.max()):
-            values = values[np.isfinite(values)]
-        if values.size:
-            yield values
+        yield (piece if plain else piece.float()).numpy()
+
+
+def _finite_ends(piece: Array) -> tuple[float, float]:
+    finite = piece[np.isfinite(piece)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (math.inf, -math.inf)
+
+
+def _places(values: Array, low: float, high: float) -> Array:
+    """The bin of each value, from 0 to 64: rounding may take the greatest ones to the last edge."""
+    kind = values.dtype.type
+    if 1e-30 < high - low < 1e30:
+        share = values - kind(low)
+        share *= kind(BINS / (high - low))
+    else:  # slower; the steps above would leave the range of float32, or of float64
+        share = values.astype(np.float64)
+        share *= 0.5
+        share -= low / 2
+        share /= high / 2 - low / 2 or 1.0
+        share *= BINS
+    places: Array = share.astype(np.intp)
+    return places
 
 
 # ---------------------------------------------------------------- on a GPU
