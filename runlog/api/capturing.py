@@ -86,7 +86,7 @@ class Capturing:
         """Once the journal is sealed: write what was printed to a plain file."""
         if not self._printed:
             return
-        from runlog.fold.console import write_output_log
+        from runlog.api.capture.output_log import write_output_log
         from runlog.view import RunView
 
         with RunView(folder) as view:

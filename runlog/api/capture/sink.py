@@ -1,0 +1,124 @@
+"""Where captured output goes: in order, to one run's `emit`, never back into itself."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Emit = Callable[[str, bytes], None]
+"""Takes "stdout" or "stderr", and the bytes that were written to it."""
+
+Lock = Any
+"""What `threading.RLock()` gives; it has no type that can be named."""
+
+
+class _Here(threading.local):
+    busy = False
+
+
+_here = _Here()
+_live: tuple[Sink, ...] = ()
+
+
+def busy() -> bool:
+    """Whether what this thread writes now is not captured: within an `emit`, or `unheard`."""
+    return _here.busy
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """What this thread writes meanwhile is shown and not captured: runlog's own messages."""
+    outer, _here.busy = _here.busy, True
+    try:
+        yield
+    finally:
+        _here.busy = outer
+
+
+class Sink:
+    """One run's end of the console.
+
+    Output is put into `pending` at the moment of writing, under the stream's lock, so in the order
+    in which it was shown; and taken out under the lock that `emit` takes itself. No thread waits
+    for one while it holds the other, so none can deadlock; and whoever has returned from `drain`
+    has emitted what it put in, or waited for the thread that did.
+
+    Args:
+        emit: takes the output.
+        lock: gives the re-entrant lock that `emit` takes, if it takes one.
+        on_trouble: told, in one sentence, of the first `emit` that fails.
+
+    Attributes:
+        pending: what is to be emitted, in order: name of the stream, bytes.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        lock: Callable[[], Lock] | None,
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        global _live  # noqa: PLW0603 - replaced whole, so that it is read without a lock
+        self.pending: deque[tuple[str, bytes]] = deque()
+        self._emit = emit
+        self._own = threading.RLock()
+        self._lock = lock or (lambda: self._own)
+        self._on_trouble = on_trouble
+        self._told = False
+        _live = (*_live, self)
+
+    def drain(self) -> None:
+        """Emit all that is waiting. What goes wrong in `emit` stays here (law L8)."""
+        if len(_live) > 1 and self._must_not_wait():
+            return  # the next one emits it
+        with self._lock():
+            outer, _here.busy = _here.busy, True
+            try:
+                while self.pending:
+                    self._emit_first()
+            finally:
+                _here.busy = outer
+
+    def _emit_first(self) -> None:
+        try:
+            self._emit(*self.pending[0])
+        except Exception as error:  # noqa: BLE001 - law L8
+            if not self._told:
+                self._told = True
+                with contextlib.suppress(Exception):
+                    self._on_trouble(f"console output could not be recorded ({error!r})")
+        finally:
+            # After Ctrl-C too: as a rule it comes from the write, when the record is there.
+            self.pending.popleft()
+
+    def _must_not_wait(self) -> bool:
+        """Whether this thread prints while it holds the lock of another run, and not ours.
+
+        If it waited, and a thread that holds ours did the same, both would wait for ever.
+        """
+        return not _owned(self) and any(_owned(other) for other in _live)
+
+    def close(self) -> None:
+        """Emit what is waiting, and be forgotten."""
+        global _live  # noqa: PLW0603 - see there
+        self.drain()
+        _live = tuple(s for s in _live if s is not self)
+
+    def forked(self) -> None:
+        """In a forked child: what waits is the parent's, and so is whoever held the lock."""
+        self._own = threading.RLock()
+        self.pending.clear()
+
+
+def _owned(sink: Sink) -> bool:
+    return bool(sink._lock()._is_owned())  # type: ignore[union-attr]  # noqa: SLF001 - ours; not public
+
+
+def forked() -> None:
+    """In a forked child: make all sinks fit for use."""
+    _here.busy = False
+    for sink in _live:
+        sink.forked()
