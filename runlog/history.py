@@ -16,7 +16,6 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from runlog.units import Late, Row, Unit, Where, late_rows, python_rows, units
 
 if TYPE_CHECKING:
     import types
+    from concurrent.futures import Future
 
     import pandas as pd
     import polars as pl
@@ -235,6 +235,9 @@ class History:
             for unit in self._units(writer, segments):
                 yield self._build(unit, columns)
             return
+        # Here, because it cannot be imported while Python ends, when a run may still read itself.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(workers, thread_name_prefix="runlog-read") as pool:
             ahead: deque[Future[plan.Batch]] = deque()
             for unit in self._units(writer, segments):
