@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from runlog.api.writing import Writing, public
 from runlog.errors import UnsupportedError
 
 Path = str | os.PathLike[str]
+
+
+def is_code(path: str) -> bool:
+    """Whether a file is part of a program's source: Python, requirements, a Dockerfile."""
+    name = PurePath(path).name
+    return path.endswith(".py") or name == "requirements.txt" or name.startswith("Dockerfile")
+
+
+def is_tracker_file(path: str, root: str) -> bool:
+    """Whether a file was written by an experiment tracker below `root`."""
+    return PurePath(os.path.relpath(path, root)).parts[0] in {"runs", "wandb", ".wandb"}
 
 
 class ArtifactCalls(Writing):
@@ -103,8 +115,8 @@ class ArtifactCalls(Writing):
         self,
         root: str | None = ".",
         name: str | None = None,
-        include_fn: Callable[..., bool] | None = None,
-        exclude_fn: Callable[..., bool] | None = None,
+        include_fn: Callable[..., bool] = is_code,
+        exclude_fn: Callable[..., bool] = is_tracker_file,
     ) -> Any:
         """Not supported yet.
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 from runlog.api import alerts, define, files, hooks, identity
 from runlog.api.artifacts import ArtifactCalls
 from runlog.api.capturing import Capturing
+from runlog.api.config import RunConfig
 from runlog.api.settings import Settings
-from runlog.api.state import RunConfig, RunSummary
-from runlog.api.values import mapping
+from runlog.api.summary import RunSummary
 from runlog.api.writing import Writing, in_notebook, public, whole
 from runlog.records import (
     Detach,
+    Display,
     Enter,
     Exit,
     Finish,
@@ -30,6 +31,7 @@ from runlog.records import (
     RunUpdate,
     StatusAsked,
     SweepUrlAsked,
+    ToHtml,
     UrlAsked,
 )
 
@@ -57,8 +59,6 @@ class Run(ArtifactCalls, Writing):
         config: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
     ) -> None:
-        if config:
-            mapping(config, "config")  # raises before there is anything on disk
         super().__init__(start, settings)
         self._prior = prior
         self._name = start.name
@@ -79,8 +79,8 @@ class Run(ArtifactCalls, Writing):
             if self._sync.active:
                 self._fill_rows()
         if config:
-            # A run goes on with the config it had; what is given now may differ only if allowed.
-            self.config.update(config)
+            # What is given now counts; the config that the run had fills in the rest.
+            self.config.update(config, allow_val_change=True)
         self._capturing = Capturing(self)
 
     # ------------------------------------------------------------ identity
@@ -426,12 +426,13 @@ class Run(ArtifactCalls, Writing):
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         """
-        from runlog import picture
-        from runlog.records import Display
-
         height, hidden = _picture_size(height, hidden)
         self._leave(Display(height, hidden))
-        return False if self.disabled else picture.display(self._view(), height, hidden)
+        if self.disabled:
+            return False
+        from runlog import picture
+
+        return picture.display(self._view(), height, hidden)
 
     @public
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
@@ -444,12 +445,13 @@ class Run(ArtifactCalls, Writing):
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         """
-        from runlog import picture
-        from runlog.records import ToHtml
-
         height, hidden = _picture_size(height, hidden)
         self._leave(ToHtml(height, hidden))
-        return "" if self.disabled else picture.to_html(self._view(), height, hidden)
+        if self.disabled:
+            return ""
+        from runlog import picture
+
+        return picture.to_html(self._view(), height, hidden)
 
     def _repr_html_(self) -> str | None:
         if self.disabled:
