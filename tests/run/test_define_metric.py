@@ -581,3 +581,38 @@ def test_a_finished_run_needs_no_page_for_its_summary(
     monkeypatch.setattr("runlog.journal.reader.Journal.segments", refuse)
     with runlog.open(tmp_path) as view:
         assert view.summary["m"] == {"min": 0, "max": 49, "mean": 24.5, "best": 0, "last": 49}
+
+
+# ---------------------------------------------------------------- through a run
+
+
+def test_definitions_and_aggregations_go_on_when_a_run_is_resumed(tmp_path: Path) -> None:
+    where: dict[str, Any] = {
+        "project": "p",
+        "id": "r",
+        "dir": tmp_path,
+        "settings": {"quiet": True},
+    }
+    with runlog.init(config={"lr": 0.1, "ids": {0: "a"}}, **where) as run:
+        epoch = run.define_metric("epoch")
+        run.define_metric("val/*", step_metric=epoch, summary="best,mean,last", goal="maximize")
+        run.log({"epoch": 3})
+        run.log({"val/acc": 0.75})
+        run.log({"val/acc": 0.5, "nested": {"x": 1}})
+        run.log({"val/acc": 7.0}, step=0)  # late
+    with runlog.init(config={"lr": 0.2}, resume="must", **where) as run:
+        assert run.config == {"lr": 0.2, "ids": {"0": "a"}}
+        assert run.summary["val/acc"] == {"best": 0.75, "mean": 0.625, "last": 0.5}
+        run.log({"val/acc": 0.25})
+        assert run.summary["val/acc"] == {"best": 0.75, "mean": 0.5, "last": 0.25}
+        run.define_metric("val/acc", summary="max")
+        run.summary["val/loss"] = 1
+    with runlog.open(tmp_path / "p" / "r") as view:
+        assert view.summary["val/acc"] == {"max": 0.75}
+        assert view.summary["val/loss"] == 1
+        epochs = [row.get("epoch") for row in view.history(late="drop").rows()]
+        assert epochs == [3, 3, 3, 3]
+        late = [e.record for e in view.records(["log"]) if e.record.late]
+        assert late == [Log(0, {"val/acc": 7.0}, late=True, explicit_step=True)]
+        assert set(view.definitions) == {"epoch", "val/*", "val/acc"}
+        assert same(without_times(view.summary), plain_summary(view.records()))
