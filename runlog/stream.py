@@ -373,7 +373,7 @@ class TailDecoder:
     def _damage(self, end: int, next_seq: int | None) -> Damage:
         """What is unsettled before `end` in the buffer is no frame; `next_seq` stands there."""
         bad = self._buffer[self._start : end]
-        reason, detail = describe(bad, TAIL_MAGIC, "frame")
+        reason, detail = describe(bad, TAIL_MAGIC, "frame", followed=next_seq is not None)
         first = None if self.last_seq is None else self.last_seq + 1
         last = lost = None
         if first is not None and next_seq is not None:
@@ -386,16 +386,28 @@ class TailDecoder:
         return Damage(self.file, reason, self.offset, len(bad), first, last, None, lost, detail)
 
 
-def describe(raw: bytes, magic: bytes, what: str) -> tuple[DamageKind, str]:
-    """Why a stretch of bytes is no frame, as a kind and a sentence."""
+def describe(
+    raw: bytes, magic: bytes, what: str, *, followed: bool = False
+) -> tuple[DamageKind, str]:
+    """Why a stretch of bytes is no frame, as a kind and a sentence.
+
+    Args:
+        raw: the bytes, or the first of them.
+        magic: that frames begin with.
+        what: the word for a frame.
+        followed: whether a sound frame comes behind them, so that they are not just cut.
+    """
     if not raw.strip(b"\0"):
         return DamageKind.ZEROS, f"{len(raw):,} zero bytes stand where a {what} should be"
     if raw.startswith(magic):
         size = int.from_bytes(raw[8:12], "big") if magic == TAIL_MAGIC else 0
-        if len(raw) < TAIL_OVERHEAD or size > len(raw):
+        if followed and size > len(raw):
+            detail = f"the header of a {what} is damaged: its size goes beyond the next sound one"
+            return DamageKind.CHECKSUM, detail
+        if not followed and (len(raw) < TAIL_OVERHEAD or size > len(raw)):
             return DamageKind.CUT, f"a {what} is cut short after {len(raw):,} bytes"
         return DamageKind.CHECKSUM, f"a {what} does not match its checksum"
-    if magic.startswith(raw[: len(magic)]):
+    if not followed and magic.startswith(raw[: len(magic)]):
         return DamageKind.CUT, f"a {what} is cut short after {len(raw):,} bytes"
     return DamageKind.GARBAGE, f"{len(raw):,} bytes are no {what}"
 

@@ -202,17 +202,18 @@ class Journal:
     # ------------------------------------------------------------ reading
 
     def _read(self) -> Contents:
-        contents = self._contents
-        for _ in range(_RETRIES):
-            if contents is None:
-                has_footer = self.footer() is not None
-                contents = read_files(self.writer, self._sealed, self._tails, has_footer=has_footer)
-            gap = any(d.reason is DamageKind.GAP for d in contents.damage)
-            if not (gap and self._contents is None and self._look_again()):
-                break
-            contents = None
-        self._contents = contents
-        return contents
+        if self._contents is None:
+            self._contents = self._read_files()
+            for _ in range(_RETRIES):
+                gap = any(d.reason is DamageKind.GAP for d in self._contents.damage)
+                if not (gap and self._look_again()):
+                    break
+                self._contents = self._read_files()
+        return self._contents
+
+    def _read_files(self) -> Contents:
+        has_footer = self.footer() is not None
+        return read_files(self.writer, self._sealed, self._tails, has_footer=has_footer)
 
     def _look_again(self) -> bool:
         """Open the files that are there by now; False if they are the same as before.

@@ -123,7 +123,8 @@ def _rewrite(journal: Journal, problems: list[Damage]) -> tuple[int, list[Path]]
     temporary.unlink(missing_ok=True)
     header = framing.FileHeader(
         framing.KIND_JOURNAL,
-        os.urandom(4),
+        # The same salt: a tail that a crash keeps from being removed still belongs to it.
+        journal.header.salt if journal.header else os.urandom(4),
         1,
         journal.header.created if journal.header else time.time_ns() // 1000,
         journal.writer if _is_id(journal.writer) else names.new_writer_id(),

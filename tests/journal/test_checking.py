@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import runlog
 from runlog import DamageKind, chunk, codec, frames, framing
 from runlog.journal import verify
-from runlog.journal.reader import FileSource
-from runlog.records import Config, Finish, RunStart, Summary, Unknown
-from runlog.testing import JournalBuilder, flip_bit, sealed_frames, strike
+from runlog.journal.source import FileSource
+from runlog.records import Blob, Config, Finish, RunStart, Summary, Unknown
+from runlog.testing import SALT, JournalBuilder, flip_bit, patch, sealed_frames, strike, tail_frames
 
 
 @pytest.fixture
@@ -109,3 +112,61 @@ def test_a_lost_chunk_is_one_problem_and_the_footer_no_other(finished: JournalBu
     strike(finished.journal, lambda data: flip_bit(data, 8 * (frame.offset + 20)))
     (problem,) = verify(finished.folder).problems
     assert (problem.first_seq, problem.last_seq, problem.records_lost) == (4, 6, 3)
+
+
+def test_rows_whose_key_names_are_lost_are_told_as_one(tmp_path: Path) -> None:
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p"))
+    for step in range(3):
+        journal.log(step, {"a": step})
+    journal.close()
+    schema = tail_frames(journal.tail.read_bytes())[1]
+    strike(journal.tail, lambda data: flip_bit(data, 8 * (schema.offset + 36)))
+    (lost,) = [p for p in verify(tmp_path).problems if p.reason == DamageKind.NO_SCHEMA]
+    assert (lost.first_seq, lost.last_seq, lost.records_lost) == (2, 4, 3)
+
+
+@pytest.mark.parametrize("change", [1 << 31, 1 << 8, 4])
+def test_a_size_that_is_too_great_in_the_midst_is_no_cut(tmp_path: Path, change: int) -> None:
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p"))
+    for step in range(5):
+        journal.log(step, {"a": step})
+    journal.close()
+    row = tail_frames(journal.tail.read_bytes())[3]
+    wrong = (row.size ^ change).to_bytes(4, "big")
+    strike(journal.tail, lambda data: patch(data, row.offset + 8, wrong))
+    (problem,) = verify(tmp_path).problems
+    assert problem.reason == DamageKind.CHECKSUM
+    assert (problem.first_seq, problem.last_seq, problem.length) == (row.seq, row.seq, row.size)
+
+
+def test_a_blob_that_has_its_bytes_only_in_the_tail_is_no_other_content(tmp_path: Path) -> None:
+    media = b"bytes" * 100
+    blob = Blob(hashlib.sha256(media).hexdigest(), len(media), "image/png", media)
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p"), blob, Unknown(900, b"\x90"))
+    journal.log(0, {"nan": float("nan"), "text": "a", "none": None, "deep": {"er": 10**30}})
+    journal.log(1, {"nan": np.float32("nan"), "list": [1, 1.0, True]}).seal(keep_tail=True)
+    journal.log(2, {"a": 1}).close()
+    assert verify(tmp_path).problems == ()
+
+
+def test_a_record_that_says_something_else_in_its_tail_is_told(tmp_path: Path) -> None:
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p")).log(0, {"a": 1})
+    journal.seal(keep_tail=True).close()
+    (tail,) = tmp_path.glob("*.rtail")
+    row = tail_frames(tail.read_bytes())[2]
+    true = framing.encode_tail_frame(SALT, row.tag, row.seq, row.time, row.payload[:-8] + bytes(8))
+    strike(tail, lambda data: patch(data, row.offset, true))
+    (problem,) = verify(tmp_path).problems
+    assert (problem.reason, problem.file) == (DamageKind.DUPLICATE, tail.name)
+    assert (problem.offset, problem.length) == (row.offset, row.size)
+    with runlog.open(tmp_path) as view:
+        assert view.damage == (problem,)
+        assert [row["a"] for row in view.history().rows()] == [1]
+
+
+def test_a_chunk_that_cannot_be_read_is_no_other_content(tmp_path: Path) -> None:
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p")).log(0, {"a": 1}).log(1, {"a": 2})
+    journal.seal(keep_tail=True).close()
+    body = sealed_frames(journal.journal.read_bytes())[0]
+    strike(journal.journal, lambda data: flip_bit(data, 8 * (body.end - 1)))
+    assert {p.reason for p in verify(tmp_path).problems} == {DamageKind.CHECKSUM}
