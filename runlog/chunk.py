@@ -12,16 +12,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, overload
 from zlib import crc32
 
 import numpy as np
 
-from runlog import codec, columns, framing, stream
+from runlog import codec, columns, framing, pages, stream, zstd
 from runlog.columns import Array, ColumnData, Page
 from runlog.damage import Damage, DamageKind
 from runlog.framing import TAIL_HEADER
-from runlog.paths import Path, metric_name
+from runlog.paths import Path
 from runlog.segment import (
     SEQ,
     STEP,
@@ -108,32 +108,13 @@ def frame(
     store: bool = False,
 ) -> Sealed:
     """A sealed frame of any type; `span` is first seq, last seq, number of records."""
-    packed = head if store else columns.compress([head])[0]
+    packed = head if store else zstd.compress([head])[0]
     flags = 0 if store else framing.FLAG_HEAD_ZSTD
     size = framing.FRAME_HEADER_SIZE + len(packed) + len(body)
     header = framing.FrameHeader(
         type_, flags, len(packed), size, *span, head_raw=len(head), head_crc=crc32(packed)
     )
     return Sealed(header.encode(salt) + packed + body, header)
-
-
-def open_head(header: framing.FrameHeader, stored: bytes) -> dict[str, Any]:
-    """A frame's head from its stored bytes.
-
-    Raises:
-        codec.Malformed: its CRC, its compression or its content is wrong.
-    """
-    if crc32(stored) != header.head_crc:
-        raise codec.Malformed("the frame's head does not match its checksum")
-    try:
-        packed = header.flags & framing.FLAG_HEAD_ZSTD
-        raw = columns.decompress(stored, header.head_raw) if packed else stored
-    except columns.PageError as error:
-        raise codec.Malformed(str(error)) from None
-    head = codec.unpack(raw)
-    if not isinstance(head, dict):
-        raise codec.Malformed("the frame's head is not a map")
-    return head
 
 
 def _wire(paths: Sequence[Path]) -> list[Any]:
@@ -328,14 +309,13 @@ def open_chunk(
     """
     start = offset + framing.FRAME_HEADER_SIZE + header.head_size
     try:
-        others = _PageTable(head["others"])
-        ends = start + int(others.size.sum())
+        others = pages.Table(head["others"], start)
+        end = others.end
         groups = []
         for entry in head["groups"]:
-            table = _PageTable(entry["pages"])
-            groups.append(_open_group(file, ends, entry, table, read))
-            ends += int(table.size.sum())
-        if ends > offset + header.size:
+            group, end = _open_group(file, end, entry, read)
+            groups.append(group)
+        if end > offset + header.size:
             raise codec.Malformed("the directory lists more bytes than the frame has")
         tags = head["tags"]
         first_time, last_time = head["time"]
@@ -350,13 +330,17 @@ def open_chunk(
     def load_others() -> tuple[Raw, ...]:
         if not count:
             return ()
-        damage = (file, start, header.first_seq, header.last_seq, None, count)
-        data = _checked(read, start, others, 0, damage)
-        try:
-            values = columns.decode_other(data, others.enc[0], count)
-            return tuple(Raw(*item) for item in values)  # type: ignore[union-attr]
-        except (columns.PageError, codec.Malformed, TypeError) as error:
-            raise PageLost(_page_damage(damage, str(error), int(others.size[0]))) from None
+        at, size = others.start[0], others.size[0]
+        data = read(at, size)
+        why = others.fault(data, 0)
+        if why is None:
+            try:
+                values = columns.decode_other(data, others.enc[0], count)
+                return tuple(Raw(*item) for item in values)  # type: ignore[union-attr]
+            except (codec.Malformed, TypeError) as error:
+                why = str(error)
+        span = (header.first_seq, header.last_seq)
+        raise PageLost(Damage(file, DamageKind.CHECKSUM, at, size, *span, None, count, why))
 
     return Segment(
         file=file,
@@ -374,83 +358,44 @@ def open_chunk(
     )
 
 
-class _PageTable:
-    """Sizes, CRCs and encodings of consecutive pages."""
+class _Told(Sequence[ColumnStats]):
+    """Statistics as a directory has them; most readers look at few or none."""
 
-    __slots__ = ("crc", "enc", "size", "start")
+    __slots__ = ("_columns",)
 
-    def __init__(self, table: Mapping[str, bytes]) -> None:
-        self.size = np.frombuffer(table["size"], "<u4").astype(np.int64)
-        self.crc = np.frombuffer(table["crc"], "<u4")
-        self.enc = table["enc"]
-        self.start = np.cumsum(self.size) - self.size
-        if not len(self.size) == len(self.crc) == len(self.enc):
-            raise codec.Malformed("a page table's columns differ in length")
+    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+        self._columns = columns
 
+    def __len__(self) -> int:
+        return len(self._columns[0])
 
-_Where = tuple[str, int, int, int, str | None, int]
-
-
-def _page_damage(where: _Where, detail: str, size: int) -> Damage:
-    file, offset, first, last, key, lost = where
-    return Damage(file, DamageKind.CHECKSUM, offset, size, first, last, key, lost, detail)
-
-
-def _checked(
-    read: Callable[[int, int], bytes], start: int, table: _PageTable, index: int, where: _Where
-) -> bytes:
-    """A page's bytes once its CRC is found right.
-
-    Raises:
-        PageLost: it is not.
-    """
-    size = int(table.size[index])
-    data = read(start + int(table.start[index]), size)
-    if len(data) != size:
-        raise PageLost(_page_damage(where, "the file ends inside a page", size))
-    if crc32(data) != table.crc[index]:
-        raise PageLost(_page_damage(where, "a page does not match its checksum", size))
-    return data
+    @overload
+    def __getitem__(self, index: int) -> ColumnStats: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ColumnStats]: ...
+    def __getitem__(self, index: int | slice) -> ColumnStats | Sequence[ColumnStats]:
+        if isinstance(index, slice):
+            return _Told([column[index] for column in self._columns])
+        return ColumnStats(*[column[index] for column in self._columns])
 
 
 def _open_group(
-    file: str,
-    start: int,
-    entry: Mapping[str, Any],
-    table: _PageTable,
-    read: Callable[[int, int], bytes],
-) -> RowGroup:
+    file: str, start: int, entry: Mapping[str, Any], read: Callable[[int, int], bytes]
+) -> tuple[RowGroup, int]:
+    """A row group whose pages begin at `start`, and where they end."""
     types: str = entry["types"]
     paths = stream.parse_paths(entry["keys"], len(types))
     rows: int = entry["rows"]
     (first_seq, last_seq), (first_time, last_time) = entry["seq"], entry["time"]
     min_step, max_step, last_step = entry["step"]
+    table = pages.Table(entry["pages"], start)
+    told = [entry[name] for name in ("nan", "min", "max", "sum", "last")]
     if len(table.size) != len(types) + 3 or rows < 1:
         raise codec.Malformed("a row group's pages and columns differ in number")
-
-    def load(column: int) -> ColumnData:
-        index = column + 3
-        code = "q" if column < 0 else types[column]
-        if code == "n":
-            return [None] * rows
-        at = start + int(table.start[index])
-        name = metric_name(paths[column]) if column >= 0 else None
-        where = (file, at, first_seq, last_seq, name, 0 if name else rows)
-        data = _checked(read, start, table, index, where)
-        try:
-            if code in codec.NUMPY_TYPES:
-                return columns.decode_fixed(data, table.enc[index], code, rows)
-            return columns.decode_other(data, table.enc[index], rows)
-        except columns.PageError as error:
-            raise PageLost(_page_damage(where, str(error), len(data))) from None
-
-    stats = tuple(
-        ColumnStats(nan, lo, hi, add, last)
-        for nan, lo, hi, add, last in zip(
-            entry["nan"], entry["min"], entry["max"], entry["sum"], entry["last"], strict=True
-        )
-    )
-    return RowGroup(
+    if any(len(values) != len(types) for values in told):
+        raise codec.Malformed("a row group's statistics and columns differ in number")
+    stored = pages.GroupPages(file, paths, types, rows, first_seq, last_seq, table, read)
+    group = RowGroup(
         paths=paths,
         types=types,
         rows=rows,
@@ -462,8 +407,9 @@ def _open_group(
         min_step=min_step,
         max_step=max_step,
         last_step=last_step,
-        load=load,
-        stats=stats,
-        sizes=tuple(table.size.tolist()),
+        load=stored,
+        stats=_Told(told),
+        sizes=table.size,
         schema=entry["schema"],
     )
+    return group, table.end

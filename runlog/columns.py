@@ -16,16 +16,16 @@ often behind a few large numpy calls than behind many small ones.
 from __future__ import annotations
 
 import enum
-import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
-from runlog import codec
+from runlog import codec, zstd
+from runlog.codec import Malformed
 
 Array = NDArray[Any]
 
@@ -47,10 +47,6 @@ ZSTD: Final = 0x80
 """Flag in the encoding byte: the stored bytes are one zstd frame."""
 _KNOWN_BITS: Final = 0x0F | NARROWED | ZSTD
 
-LEVEL: Final = 1
-"""zstd level. On shuffled floats level 3 saves 0.5 % and costs a quarter more time, 9 saves 1 %."""
-
-MAX_PAGE: Final = 1 << 31
 _SAMPLE: Final = 512
 _RANGE: Final = np.dtype("<i8")
 
@@ -97,58 +93,21 @@ class Text:
 ColumnData = Array | Text | list[Any]
 """A decoded column: numbers, strings, or anything."""
 
-
-class PageError(ValueError):
-    """A page's bytes do not decode to its column; readers turn it into damage."""
-
-
-_local = threading.local()
+Allocate = Callable[[int], Any]
+"""Gives a writable buffer of so many bytes. Arrow's keeps pages that the system has backed already;
+first touches of fresh ones take as long as decoding to them."""
 
 
-def _compressor() -> zstandard.ZstdCompressor:
-    # zstd contexts are not safe to share between threads.
-    made: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
-    if made is None:
-        made = _local.compressor = zstandard.ZstdCompressor(level=LEVEL)
-    return made
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    made: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
-    if made is None:
-        made = _local.decompressor = zstandard.ZstdDecompressor()
-    return made
-
-
-def compress(raw: list[bytes]) -> list[bytes]:
-    """Zstd frames of several byte strings, in one call that lets other threads run."""
-    if len(raw) == 1:
-        return [_compressor().compress(raw[0])]
-    many = getattr(_compressor(), "multi_compress_to_buffer", None)
-    if many is None or not all(raw):  # only the C backend has it, and it refuses empty strings
-        return [_compressor().compress(r) for r in raw]
-    return [segment.tobytes() for segment in many(raw)]
-
-
-def decompress(data: bytes | memoryview, size: int) -> bytes:
-    """Undo `compress`.
-
-    Raises:
-        PageError: not zstd, or not `size` bytes.
-    """
-    try:
-        if zstandard.frame_content_size(data) != size:
-            raise PageError(f"a compressed page does not hold {size} bytes")
-        return _decompressor().decompress(data, max_output_size=size)
-    except zstandard.ZstdError as error:
-        raise PageError(f"zstd: {error}") from None
+def on_heap(size: int) -> Array:
+    """Memory of numpy's own."""
+    return np.empty(size, np.uint8)
 
 
 def pages(raw: list[bytes], encodings: list[int]) -> list[Page]:
     """Compress where it helps; small or random pages stay as they are."""
     if not raw:
         return []
-    packed = compress(raw)
+    packed = zstd.compress(raw)
     return [
         Page(z, e | ZSTD) if len(z) < len(r) else Page(r, e)
         for r, z, e in zip(raw, packed, encodings, strict=True)
@@ -243,7 +202,7 @@ def _choose(block: Array) -> Array:
     head = np.ascontiguousarray(block[:, :_SAMPLE])
     tried = (Encoding.PLAIN, Encoding.SHUFFLE, Encoding.DELTA)
     raw = [row for encoding in tried for row in _transform(head, encoding)]
-    sizes = np.array([len(z) for z in compress(raw)]).reshape(len(tried), len(block))
+    sizes = np.array([len(z) for z in zstd.compress(raw)]).reshape(len(tried), len(block))
     return np.asarray(np.argmin(sizes, axis=0))
 
 
@@ -260,7 +219,9 @@ def _transform(block: Array, encoding: int) -> list[bytes]:
     return [row.tobytes() for row in planes]
 
 
-def decode_fixed(data: bytes | memoryview, encoding: int, code: str, rows: int) -> Array:
+def decode_fixed(
+    data: bytes | memoryview, encoding: int, code: str, rows: int, allocate: Allocate = on_heap
+) -> Array:
     """One fixed-width column.
 
     Args:
@@ -268,57 +229,149 @@ def decode_fixed(data: bytes | memoryview, encoding: int, code: str, rows: int) 
         encoding: the page's encoding byte.
         code: struct type code of the values.
         rows: how many.
+        allocate: where the values go, unless they can stay where they are.
 
     Returns:
         Array of `rows` values, native order; bool for code "?".
 
     Raises:
-        PageError: the bytes do not fit.
+        Malformed: the bytes do not fit.
     """
+    (found,) = decode_many([(data, encoding)], code, rows, allocate)
+    if isinstance(found, Malformed):
+        raise found
+    return found
+
+
+def decode_many(
+    stored: Sequence[tuple[bytes | memoryview, int]],
+    code: str,
+    rows: int,
+    allocate: Allocate = on_heap,
+) -> list[Array | Malformed]:
+    """Columns of one fixed-width type, decoded together.
+
+    A few calls over all of them hold the interpreter lock less than many small ones, so that
+    several threads can decode at once.
+
+    Args:
+        stored: bytes, their CRC already checked, and encoding byte of each column.
+        code: struct type code of the values.
+        rows: values in each.
+        allocate: where the values go, unless they can stay where they are.
+
+    Returns:
+        For each column, as many values as there are rows, in native order (bool for code "?"), or
+        why its bytes do not fit.
+    """
+    out: list[Array | Malformed] = [Malformed("")] * len(stored)
+    alike: dict[int, list[int]] = {}
+    for index, (_, encoding) in enumerate(stored):
+        alike.setdefault(encoding & ~ZSTD, []).append(index)
+    for encoding, where in alike.items():
+        try:
+            made = _decode_alike([stored[i] for i in where], encoding, code, rows, allocate)
+        except Malformed as error:
+            made = [error] * len(where)
+        for index, column in zip(where, made, strict=True):
+            out[index] = column
+    return out
+
+
+def _decode_alike(
+    stored: Sequence[tuple[bytes | memoryview, int]],
+    encoding: int,
+    code: str,
+    rows: int,
+    allocate: Allocate,
+) -> Sequence[Array | Malformed]:
+    """`decode_many` for columns of the same encoding, zstd aside."""
     if encoding & ~_KNOWN_BITS:
-        raise PageError(f"page encoding {encoding:#x} is not known")
-    name = codec.NUMPY_TYPES["f" if encoding & NARROWED else code]
-    dtype = np.dtype("<" + name)
+        raise Malformed(f"page encoding {encoding:#x} is not known")
+    if encoding & NARROWED and code != "d":
+        raise Malformed("only float64 pages can be narrowed")
+    dtype = np.dtype("<" + codec.NUMPY_TYPES["f" if encoding & NARROWED else code])
     kind = encoding & 0x0F
-    size = _RANGE.itemsize * 2 if kind == Encoding.RANGE else rows * dtype.itemsize
-    raw = decompress(data, size) if encoding & ZSTD else data
-    if len(raw) != size:
-        raise PageError(f"a page holds {len(raw)} bytes where {size} are needed")
+    made: list[Array | Malformed]
     if kind == Encoding.RANGE:
-        first, stride = np.frombuffer(raw, _RANGE)
-        with np.errstate(over="ignore"):
-            out: Array = first + stride * np.arange(rows, dtype=np.int64)
+        made = [_attempt(_range, page, rows) for page in stored]
     elif kind == Encoding.PLAIN:
-        out = np.frombuffer(raw, dtype)
-    elif kind == Encoding.SHUFFLE:
-        out = _unshuffle(raw, rows, dtype)
-    elif kind == Encoding.DELTA:
-        out = _undelta(_unshuffle(raw, rows, np.dtype(f"<u{dtype.itemsize}"))).view(dtype)
+        made = [_attempt(_plain, page, rows, dtype) for page in stored]
+    elif kind in (Encoding.SHUFFLE, Encoding.DELTA):
+        made = _unshuffle(stored, rows, dtype, allocate, delta=kind == Encoding.DELTA)
     else:
-        raise PageError(f"page encoding {encoding:#x} is not for numbers")
+        raise Malformed(f"page encoding {encoding:#x} is not for numbers")
     if encoding & NARROWED:
-        if code != "d":
-            raise PageError("only float64 pages can be narrowed")
-        return out.astype(np.float64)
-    return out.view(np.bool_) if code == "?" else out
+        return [c if isinstance(c, Malformed) else c.astype(np.float64) for c in made]
+    if code == "?":
+        return [c if isinstance(c, Malformed) else c.view(np.bool_) for c in made]
+    return made
 
 
-def _unshuffle(raw: bytes | memoryview, rows: int, dtype: np.dtype[Any]) -> Array:
-    width = dtype.itemsize
-    planes = np.frombuffer(raw, np.uint8).reshape(width, rows)
-    out = np.empty((rows, width), np.uint8)
-    for index in range(width):  # a third faster than one transposed copy
-        out[:, index] = planes[index]
-    return out.reshape(-1).view(dtype)
+def _attempt(decode: Callable[..., Array], *args: Any) -> Array | Malformed:
+    try:
+        return decode(*args)
+    except Malformed as error:
+        return error
 
 
-def _undelta(zigzag: Array) -> Array:
+def _raw(page: tuple[bytes | memoryview, int], size: int) -> bytes | memoryview:
+    data, encoding = page
+    raw = zstd.decompress(data, size) if encoding & ZSTD else data
+    if len(raw) != size:
+        raise Malformed(f"a page holds {len(raw)} bytes where {size} are needed")
+    return raw
+
+
+def _range(page: tuple[bytes | memoryview, int], rows: int) -> Array:
+    first, stride = np.frombuffer(_raw(page, 2 * _RANGE.itemsize), _RANGE)
+    with np.errstate(over="ignore"):
+        made: Array = first + stride * np.arange(rows, dtype=np.int64)
+    return made
+
+
+def _plain(page: tuple[bytes | memoryview, int], rows: int, dtype: np.dtype[Any]) -> Array:
+    return np.frombuffer(_raw(page, rows * dtype.itemsize), dtype)
+
+
+def _unshuffle(
+    stored: Sequence[tuple[bytes | memoryview, int]],
+    rows: int,
+    dtype: np.dtype[Any],
+    allocate: Allocate,
+    *,
+    delta: bool,
+) -> list[Array | Malformed]:
+    width, count = dtype.itemsize, len(stored)
+    size = rows * width
+    planes = np.frombuffer(allocate(count * size), np.uint8).reshape(count, size)
+    failed: dict[int, Malformed] = {}
+    for index, (data, encoding) in enumerate(stored):
+        try:
+            if encoding & ZSTD:
+                zstd.decompress_into(data, planes[index])
+            else:
+                planes[index] = np.frombuffer(_raw((data, encoding), size), np.uint8)
+        except Malformed as error:
+            failed[index] = error
+    bits = np.frombuffer(allocate(count * size), f"<u{width}").reshape(count, rows)
+    bytes_ = bits.view(np.uint8).reshape(count, rows, width)
+    apart = planes.reshape(count, width, rows)
+    for place in range(width):  # a third faster than one transposed copy
+        bytes_[:, :, place] = apart[:, place]
+    if delta:
+        _undelta(bits, planes.view(bits.dtype))
+    return [failed.get(index, column) for index, column in enumerate(bits.view(dtype))]
+
+
+def _undelta(zigzag: Array, sign: Array) -> None:
+    """Undo zigzag and differences of each row, in place; `sign` is memory to work in."""
     one = zigzag.dtype.type(1)
-    sign = zigzag & one
+    np.bitwise_and(zigzag, one, out=sign)
     np.negative(sign, out=sign)
     zigzag >>= one
     zigzag ^= sign
-    return np.cumsum(zigzag, out=zigzag, dtype=zigzag.dtype)
+    np.add.accumulate(zigzag, axis=1, out=zigzag)
 
 
 # ---------------------------------------------------------------- text and values
@@ -340,27 +393,18 @@ def decode_other(data: bytes | memoryview, encoding: int, rows: int) -> Text | l
     """One text or values column.
 
     Raises:
-        PageError: the bytes do not fit.
+        Malformed: the bytes do not fit.
     """
-    if encoding & ZSTD:
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= MAX_PAGE:
-            raise PageError("a compressed page does not say how large it is")
-        raw = decompress(data, size)
-    else:
-        raw = bytes(data)
+    raw = zstd.decompress(data) if encoding & ZSTD else bytes(data)
     kind = encoding & ~ZSTD
     if kind == Encoding.TEXT:
         lengths = np.frombuffer(raw, "<u4", count=rows) if len(raw) >= 4 * rows else None
         if lengths is None or int(lengths.sum(dtype=np.int64)) != len(raw) - 4 * rows:
-            raise PageError("a text page's lengths do not add up")
+            raise Malformed("a text page's lengths do not add up")
         return Text(lengths, raw[4 * rows :])
     if kind != Encoding.VALUES:
-        raise PageError(f"page encoding {encoding:#x} is not for values")
-    try:
-        values = codec.unpack(raw)
-    except codec.Malformed as error:
-        raise PageError(str(error)) from None
+        raise Malformed(f"page encoding {encoding:#x} is not for values")
+    values = codec.unpack(raw)
     if not isinstance(values, list) or len(values) != rows:
-        raise PageError(f"a values page does not hold {rows} values")
+        raise Malformed(f"a values page does not hold {rows} values")
     return values

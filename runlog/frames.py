@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
-from runlog import chunk, codec, framing, stream
+from runlog import codec, framing, stream, zstd
 from runlog.damage import Damage, DamageKind
 from runlog.framing import FRAME_HEADER_SIZE, FRAME_MAGIC, FrameHeader
 
@@ -50,9 +51,15 @@ class Frame:
         Raises:
             codec.Malformed: it is damaged.
         """
-        return chunk.open_head(
-            self.header, read(self.offset + FRAME_HEADER_SIZE, self.header.head_size)
-        )
+        header = self.header
+        stored = read(self.offset + FRAME_HEADER_SIZE, header.head_size)
+        if crc32(stored) != header.head_crc:
+            raise codec.Malformed("the frame's head does not match its checksum")
+        packed = header.flags & framing.FLAG_HEAD_ZSTD
+        head = codec.unpack(zstd.decompress(stored, header.head_raw) if packed else stored)
+        if not isinstance(head, dict):
+            raise codec.Malformed("the frame's head is not a map")
+        return head
 
 
 @dataclass(frozen=True, slots=True)

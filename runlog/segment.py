@@ -7,8 +7,9 @@ loaded when asked for; all other records are kept whole, in order.
 
 from __future__ import annotations
 
+import abc
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +22,13 @@ from runlog.paths import Path, assign, nest
 from runlog.records import Entry, Log
 
 if TYPE_CHECKING:
-    from runlog.columns import Array, ColumnData
+    from runlog.columns import Allocate, Array, ColumnData
 
 SEQ: Final = -3
 TIME: Final = -2
 STEP: Final = -1
 """Column numbers of a row group's own columns; metrics count from 0."""
+OWN_COLUMNS: Final = 3
 
 # Bits of a row's flags.
 LATE: Final = 1
@@ -73,6 +75,20 @@ class ColumnStats:
     last: Any = None
 
 
+class BulkLoader(abc.ABC):
+    """Loads columns of a row group that have to be read and decoded: faster if done together."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def __call__(self, column: int) -> ColumnData:
+        """One column, by its number; raises `PageLost`."""
+
+    @abc.abstractmethod
+    def many(self, wanted: Sequence[int], allocate: Allocate) -> list[ColumnData | PageLost]:
+        """Several, each the data or why it cannot be had; `allocate` gives their memory."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RowGroup:
     """Rows that share key names, value types and flags.
@@ -84,7 +100,7 @@ class RowGroup:
         flags: see `row_flags`.
         first_seq, last_seq, first_time, last_time: of the first and last row.
         min_step, max_step, last_step: range of steps, and the step of the last row.
-        load: column number -> its data; raises `PageLost`.
+        load: column number -> its data; raises `PageLost`. It may be a `BulkLoader`.
         stats: per column, or None where they were not computed.
         sizes: stored bytes of each page (seq, time, step, then the columns); empty for tails.
         schema: number of the schema within the writer.
@@ -102,7 +118,7 @@ class RowGroup:
     max_step: int
     last_step: int
     load: Callable[[int], ColumnData]
-    stats: tuple[ColumnStats, ...] | None = None
+    stats: Sequence[ColumnStats] | None = None
     sizes: tuple[int, ...] = ()
     schema: int = 0
 
@@ -110,6 +126,21 @@ class RowGroup:
     def late(self) -> bool:
         """Whether the rows' steps were behind when they were logged."""
         return bool(self.flags & LATE)
+
+    def columns(self, wanted: Sequence[int], allocate: Allocate) -> list[ColumnData | PageLost]:
+        """Several columns, each the data or why it cannot be had; `allocate` gives their memory."""
+        if isinstance(self.load, BulkLoader):
+            return self.load.many(wanted, allocate)
+        return [self._attempt(column) for column in wanted]
+
+    def _attempt(self, column: int) -> ColumnData | PageLost:
+        try:
+            return [None] * self.rows if self._none(column) else self.load(column)
+        except PageLost as lost:
+            return lost
+
+    def _none(self, column: int) -> bool:
+        return column >= 0 and self.types[column] == "n"
 
     def ints(self, column: int) -> Array:
         """Sequence numbers, times or steps."""
