@@ -41,6 +41,7 @@ class Capturing:
                 settings.console,
                 lock=lambda: run._lock,  # noqa: SLF001 - our own run
                 on_trouble=run._tell,  # noqa: SLF001
+                kept=lambda: run._journal.seq,  # noqa: SLF001
             )
         if settings.system and main:
             from runlog.api.capture.system import Sampler

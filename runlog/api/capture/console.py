@@ -44,6 +44,7 @@ def capture(
     *,
     lock: Callable[[], Lock] | None = None,
     on_trouble: Callable[[str], None] = lambda _: None,
+    kept: Callable[[], int] | None = None,
 ) -> Capture:
     """Hand everything that is printed from now on to `emit`, in order.
 
@@ -62,8 +63,10 @@ def capture(
             while it holds that lock.
         on_trouble: told, in one sentence and once, if `emit` fails; and of streams that cannot be
             captured.
+        kept: gives a number that grows when `emit` has kept something; asked under the lock. So it
+            is known after Ctrl-C whether `emit` must be called once more.
     """
-    into = Sink(emit, lock, on_trouble)
+    into = Sink(emit, lock, on_trouble, kept)
     for name in STREAMS if mode != "off" else ():
         if mode == "redirect" and _redirected(name, into, on_trouble):
             continue

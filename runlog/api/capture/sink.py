@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ class Sink:
         emit: takes the output.
         lock: gives the re-entrant lock that `emit` takes, if it takes one.
         on_trouble: told, in one sentence, of the first `emit` that fails.
+        kept: gives a number that grows when `emit` has kept something; so after Ctrl-C it is known
+            whether to emit once more.
 
     Attributes:
         pending: what is to be emitted, in order: name of the stream, bytes.
@@ -60,6 +63,7 @@ class Sink:
         emit: Emit,
         lock: Callable[[], Lock] | None,
         on_trouble: Callable[[str], None],
+        kept: Callable[[], int] | None,
     ) -> None:
         global _live  # noqa: PLW0603 - replaced whole, so that it is read without a lock
         self.pending: deque[tuple[str, bytes]] = deque()
@@ -67,6 +71,7 @@ class Sink:
         self._own = threading.RLock()
         self._lock = lock or (lambda: self._own)
         self._on_trouble = on_trouble
+        self._kept = kept or itertools.count().__next__
         self._told = False
         _live = (*_live, self)
 
@@ -83,6 +88,7 @@ class Sink:
                 _here.busy = outer
 
     def _emit_first(self) -> None:
+        done, before = True, self._kept()
         try:
             self._emit(*self.pending[0])
         except Exception as error:  # noqa: BLE001 - law L8
@@ -90,9 +96,12 @@ class Sink:
                 self._told = True
                 with contextlib.suppress(Exception):
                     self._on_trouble(f"console output could not be recorded ({error!r})")
+        except BaseException:  # Ctrl-C: was it before or after the record was written?
+            done = self._kept() != before
+            raise
         finally:
-            # After Ctrl-C too: as a rule it comes from the write, when the record is there.
-            self.pending.popleft()
+            if done:
+                self.pending.popleft()
 
     def _must_not_wait(self) -> bool:
         """Whether this thread prints while it holds the lock of another run, and not ours.

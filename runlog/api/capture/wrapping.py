@@ -15,6 +15,7 @@ from runlog.api.capture import sink as sinks
 from runlog.api.capture.sink import Sink
 
 _MISSING: Final = object()
+_MAIN: Final = threading.main_thread().ident
 
 
 class Patch:
@@ -35,6 +36,7 @@ class Patch:
         self._lock = threading.RLock()
         self._inside = False  # a text write hands its bytes to the buffer, which is patched too
         self._ours: list[tuple[Any, str, Any, Any]] = []
+        self._buffer: tuple[dict[str, Any], Any, Any] = ({}, _MISSING, None)
 
     def install(self) -> None:
         """Put the methods in place.
@@ -46,7 +48,9 @@ class Patch:
         self._put(self.stream, "flush", self._flush_method)
         buffer = getattr(self.stream, "buffer", None)
         if buffer is not None:
+            own = buffer.write
             self._put(buffer, "write", self._bytes_method)
+            self._buffer = (vars(buffer), buffer.write, own)
 
     def _put(self, target: Any, name: str, method: Callable[[Any], Any]) -> None:
         before = vars(target).get(name, _MISSING)
@@ -99,21 +103,32 @@ class Patch:
     def _flush_method(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def flush(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
-                outer, self._inside = self._inside, True
+                names, ours, own = self._own_write()
+                outer = self._inside
                 try:
+                    self._inside = True
+                    names["write"] = own
                     return original(*args, **kwargs)
                 finally:
+                    names["write"] = ours
                     self._inside = outer
 
         return flush
 
     def _pass(self, original: Callable[[Any], Any], what: Any) -> Any:
-        """Write as before, and hand on what was written. Exceptions of the stream are its own."""
+        """Write as before, and hand on what was written. Exceptions of the stream are its own.
+
+        Ctrl-C can be raised after any call. So the original is the only one in its `try`, and
+        what Ctrl-C follows was, as a rule, written.
+        """
         data = _bytes(what)
         with self._lock:
             waiting = self.sinks
-            outer, self._inside = self._inside, True
+            names, ours, own = self._own_write()
+            outer = self._inside
             try:
+                self._inside = True
+                names["write"] = own
                 result = original(what)
                 if type(result) is int and type(what) is not str:
                     data = data[:result]  # an unbuffered stream may take less
@@ -121,8 +136,7 @@ class Patch:
                 data = b""  # refused
                 raise
             finally:
-                # After Ctrl-C too, which as a rule is raised when the writing is done. It can be
-                # raised again between any two calls, so there are none before the appending.
+                names["write"] = ours
                 self._inside = outer
                 if data:
                     for sink in waiting:
@@ -130,6 +144,19 @@ class Patch:
         for sink in waiting:
             sink.drain()
         return result
+
+    def _own_write(self) -> tuple[dict[str, Any], Any, Any]:
+        """Where to put, while a method of the stream runs, which `write` of its buffer, and then.
+
+        What the stream hands its buffer must not be heard a second time: `_inside` says so to our
+        `write`. On the main thread the buffer has its own back meanwhile, since text would be lost
+        if Ctrl-C were raised in ours. Other threads get no Ctrl-C; but bytes that one of them
+        writes at that very moment are not heard.
+        """
+        names, ours, own = self._buffer
+        if threading.get_ident() == _MAIN and names.get("write") is ours:
+            return names, ours, own
+        return {}, None, None
 
     def _unheard(self, original: Callable[[Any], Any], what: Any) -> Any:
         """Write what comes from within an `emit`, which nobody is told."""
