@@ -445,6 +445,9 @@ class RunView:
     def _limit(self, journal: Any, step: int | None, seq: int | None, time: int | None) -> int:
         if seq is not None:
             return seq
+        begun = self._starts.get(journal.writer)
+        if step is not None and begun is not None and begun[1].step > step:
+            return 0  # a process that came later, as a resumed one
         segments: list[Segment] = journal.segments()
         if step is not None:
             whole = list(itertools.takewhile(lambda s: _max_step(s) <= step, segments))
@@ -524,9 +527,7 @@ class RunView:
         limits = {j.writer: sys.maxsize for j in self._open}
         for journal in self._open:
             if journal.writer in cut:
-                step = cut[journal.writer]
-                beyond = self._starts[journal.writer][1].step > step
-                limits[journal.writer] = 0 if beyond else self._limit(journal, step, None, None)
+                limits[journal.writer] = self._limit(journal, cut[journal.writer], None, None)
         return limits
 
     def _report(self, damage: Damage) -> None:
