@@ -25,6 +25,7 @@ from runlog.records import DefineMetric, Entry, Finish, Log, RunStart, Summary
 from runlog.segment import row_flags
 
 NAN = math.nan
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 # ---------------------------------------------------------------- arguments
@@ -278,12 +279,16 @@ def plain_summary(entries: Iterable[Entry]) -> dict[str, Any]:
     found = metrics.result(definitions)
     tree: dict[str, Any] = {}
     values: dict[tuple[str, ...], list[Any]] = {}
+    media = set()  # maps that ever had a `_type`
     for entry in entries:
         record = entry.record
+        if isinstance(record, Log | Summary):
+            leaves = flatten(record.data if isinstance(record, Log) else record.update)
+            media |= {path[:-1] for path in leaves if path[-1] == "_type"}
         if isinstance(record, Log) and not record.late:
             for path, value in flatten(record.data).items():
                 values.setdefault(path, []).append(value)
-                put(tree, path, Shown(path, value))
+                put(tree, path, value if path[:-1] in media else Shown(path, value))
             tree["_step"] = record.step
         elif isinstance(record, Summary):
             for path in (tuple(p) for p in record.remove):
@@ -464,6 +469,12 @@ def test_aggregations_of_several_journals_agree_with_the_rules_spelled_out(
             assert verify(path).problems == ()
 
 
+@pytest.mark.parametrize("name", ["definitions", "definitions-of-three"])
+def test_what_the_fixtures_expect_are_the_rules_spelled_out(name: str) -> None:
+    with runlog.open(FIXTURES / "conformance" / name) as view:
+        assert same(without_times(view.summary), plain_summary(view.records()))
+
+
 # ---------------------------------------------------------------- aggregations, one by one
 
 
@@ -558,7 +569,7 @@ def test_what_stands_beside_a_type_is_not_aggregated(tmp_path: Path) -> None:
 
 def test_a_footer_of_an_older_version_does_not_mislead(tmp_path: Path) -> None:
     """It says nothing of late rows and of settings by hand, so the records are looked at."""
-    old = Path(__file__).parents[2] / "fixtures" / "frozen" / "v1" / "conformance" / "late-rows"
+    old = FIXTURES / "frozen" / "v1" / "conformance" / "late-rows"
     for path in old.glob("*.rlog"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     writer = JournalWriter(tmp_path, "z")
