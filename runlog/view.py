@@ -7,6 +7,7 @@ everything where there is no footer, comes from the records themselves.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import math
@@ -24,7 +25,7 @@ from typing import Any, Literal, Self
 from runlog.aggregates import aggregated
 from runlog.branches import Starts, cuts, own_start
 from runlog.damage import Damage
-from runlog.declare import BY_TAG
+from runlog.declare import BY_CLASS, BY_TAG
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, summary
 from runlog.fold import metrics as definitions
@@ -36,12 +37,13 @@ from runlog.paths import metric_name
 from runlog.records import Entry, Environment, Log, RunStart
 from runlog.samples import Samples
 from runlog.segment import PageLost, Segment, entries, tags_of
+from runlog.standing import Process, Standing, State, standing
 from runlog.stats import Metric, Totals
 from runlog.units import Late, Where, coerce_where
 
-State = Literal["running", "finished", "failed", "crashed", "empty"]
-
 Branches = Literal["newest", "all"]
+
+_PREEMPTING = BY_CLASS[MarkPreempting].tag
 
 STALE_SECONDS = 60.0
 """A run without an end whose files were not touched for this long has crashed, on any machine.
@@ -55,7 +57,8 @@ class Status:
 
     Attributes:
         state: running; finished (exit code 0) or failed (another); crashed (no end, and nobody
-            writing); empty (no record).
+            writing); preempting (it said so, and has not ended well since); empty (no record). With
+            several processes: running while one is, then as the worst of them ended.
         exit_code: of the finish record, if there is one.
         started, ended: µs since the Unix epoch; `ended` is the newest record's time until then.
         duration: seconds between the two.
@@ -236,33 +239,41 @@ class RunView:
         started = state.started[0] if state.started else None
         ended = state.last_time
         duration = (ended - started) / 1e6 if started is not None and ended is not None else None
-        code = None
-        word: State
-        if totals.records == 0:
-            word = "empty"
-        elif (
-            state.finish is not None
-            and state.finished is not None
-            and (state.last_start is None or state.finished > state.last_start)
-        ):
-            code = state.finish.exit_code
-            word = "failed" if code else "finished"
-        else:
-            word = "running" if not self._past and self._alive() else "crashed"
-        message = state.finish.message if state.finish and code is not None else None
-        return Status(word, code, started, ended, duration, state.last_step, message)
+        stands = self._standing(totals)
+        finish = stands.finish
+        code = None if finish is None else finish.exit_code
+        message = None if finish is None else finish.message
+        return Status(stands.state, code, started, ended, duration, state.last_step, message)
 
-    def _alive(self) -> bool:
-        for journal in self._open:
-            if not journal.open:
-                continue
-            start = journal.totals().status.start
-            if start is not None and start.pid is not None and start.host == socket.gethostname():
-                if _process_lives(start.pid):
-                    return True
-            elif clock.time() - journal.touched < STALE_SECONDS:
-                return True
-        return False
+    def _standing(self, totals: Totals) -> Standing:
+        if totals.records == 0:
+            return Standing("empty")
+        state = totals.status
+        if self._past:  # of a prefix only the records tell
+            last = state.last_start
+            if state.finish and state.finished and (last is None or state.finished > last):
+                return Standing("failed" if state.finish.exit_code else "finished", state.finish)
+            return Standing("crashed")
+        limits = self._limits or {}
+        found = [self._process(j) for j in self._open if limits.get(j.writer, sys.maxsize) > 0]
+        stands = standing(p for p in found if p is not None)
+        if stands.state == "empty":  # records, but no start record
+            return Standing("running" if any(_alive(j) for j in self._open) else "crashed")
+        return stands
+
+    def _process(self, journal: Any) -> Process | None:
+        totals: Totals = journal.totals()
+        state = totals.status
+        if state.start is None or state.started is None or state.children:
+            return None
+        return Process(
+            start=state.start,
+            started=state.started[0],
+            last=state.last_time or state.started[0],
+            finish=state.finish,
+            preempting=totals.by_tag.get(_PREEMPTING, 0) > 0,
+            alive=_alive(journal),
+        )
 
     @property
     def journals(self) -> tuple[JournalInfo, ...]:
@@ -585,6 +596,16 @@ def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Seg
     from runlog.chunk import cut
 
     return segment if segment.last_seq <= limit else cut(segment, limit, report)
+
+
+def _alive(journal: Any) -> bool:
+    """Whether a journal's writer may still be at work."""
+    if not journal.open:
+        return False
+    start = journal.totals().status.start
+    if start is not None and start.pid is not None and start.host == socket.gethostname():
+        return _process_lives(start.pid)
+    return bool(clock.time() - journal.touched < STALE_SECONDS)
 
 
 def _process_lives(pid: int) -> bool:

@@ -59,7 +59,7 @@ class Journal:
         self._footer_read = False
 
     def _open(self, files: names.Files) -> None:
-        sources = []
+        sources: list[FileSource] = []
         for path in files.tails:
             with contextlib.suppress(FileNotFoundError):
                 sources.append(FileSource(path))
@@ -73,6 +73,7 @@ class Journal:
         self.path = everything[0].path
         self.open = bool(self._tails)
         self.header: framing.FileHeader | None = None
+        self._opened = [(source.path.name, source.size) for source in everything]
         self._check(everything)
 
     def _check(self, sources: list[FileSource]) -> None:
@@ -117,6 +118,21 @@ class Journal:
             if source is not None:
                 newest = max(newest, os.fstat(source.fd).st_mtime)
         return newest
+
+    def changed(self) -> bool:
+        """Whether the files are others by now, or of other sizes, than those that are read."""
+        files = self._listed()
+        return files is not None and _sizes(files) != self._opened
+
+    def _listed(self) -> names.Files | None:
+        """The writer's files as they are by now; None if they are not to be looked for."""
+        if self._folder is None:
+            return None
+        try:
+            found = names.find(self._folder)
+        except OSError:
+            return None
+        return next((files for files in found if files.writer == self.writer), None)
 
     def footer(self) -> dict[str, Any] | None:
         """The footer's map, where the journal was finished and no tail has come since."""
@@ -220,14 +236,12 @@ class Journal:
 
         A folder that is listed while tails come and go may lack one between two that it has.
         """
-        if self._folder is None or not self._tails:
+        files = self._listed() if self._tails else None
+        if files is None or _sizes(files) == self._opened:
             return False
-        for files in names.find(self._folder):
-            if files.writer == self.writer and _sizes(files) != self.files:
-                self.close()
-                self._open(files)
-                return True
-        return False
+        self.close()
+        self._open(files)
+        return True
 
 
 def _sizes(files: names.Files) -> list[tuple[str, int]] | None:
