@@ -599,16 +599,25 @@ class Run(ArtifactCalls, Writing):
 
     @property
     def _attach_id(self) -> str:
-        return self.id
+        """Text from which another process of the same program makes this run, to go on with it."""
+        import base64
+        import pickle
+
+        return base64.b64encode(pickle.dumps(self)).decode()
 
 
 def _attached(start: RunStart, settings: Settings, parent: str | None, step: int) -> Run:
     """A run in another process of the same program, to which it was pickled."""
+    from runlog.api import module
+
     for run in hooks.live():
         if isinstance(run, Run) and run.id == start.id and run.project == start.project:
             return run
     alone = settings.replace(console="off", system=False, environment=False)
-    return Run(identity.for_child(start, settings, parent, step), alone)
+    run = Run(identity.for_child(start, settings, parent, step), alone)
+    if module.current() is None:
+        module.activate(run)
+    return run
 
 
 def _picture_size(height: Any, hidden: Any) -> tuple[int, bool]:

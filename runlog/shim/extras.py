@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import os
+import pickle
 import secrets
 import string
 from collections.abc import Iterator
@@ -26,6 +28,16 @@ def init(*args: Any, **options: Any) -> runlog.Run:
     if isinstance(folder, str | os.PathLike):
         options["dir"] = os.environ.get("RUNLOG_DIR") or Path(folder) / "runs"
     return runlog.init(*args, **options)
+
+
+def attach(attach_id: str) -> runlog.Run:
+    """Go on with the run of the process that started this one, as Lightning does when it spawns.
+
+    Args:
+        attach_id: the `_attach_id` of that run.
+    """
+    run: runlog.Run = pickle.loads(base64.b64decode(attach_id))  # noqa: S301 - from our own parent
+    return run
 
 
 class RunDisabled:

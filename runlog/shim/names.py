@@ -56,7 +56,8 @@ _PLOTS: Final = {
 _CONFIG: Final = {"Config": "runlog.api.config:RunConfig"}
 _SUMMARY: Final = {"Summary": "runlog.api.summary:RunSummary"}
 _LIFE: Final = _public("finish", "login", "require", "setup", "teardown") | {
-    "init": "runlog.shim.extras:init"
+    "_attach": "runlog.shim.extras:attach",
+    "init": "runlog.shim.extras:init",
 }
 _DISABLED: Final = {"RunDisabled": "runlog.shim.extras:RunDisabled"}
 

@@ -178,3 +178,33 @@ print(json.dumps([[trial.params["alpha"], trial.value] for trial in study.trials
         assert (late["trial_number"], late["accuracy"]) == (number, value)
         assert str(view.name).startswith(f"trial/{number}/")
         assert view.tags[0] == "optuna"
+
+
+def test_lightning_processes_that_are_spawned_go_on_with_the_run(run_script: RunScript) -> None:
+    job = run_script(
+        """
+import lightning, torch
+from lightning.pytorch.loggers import WandbLogger
+from torch.utils.data import DataLoader, TensorDataset
+from with_lightning import Digits
+
+if __name__ == "__main__":
+    data = TensorDataset(torch.rand(128, 64), torch.randint(0, 10, (128,)))
+    logger = WandbLogger(project="spawned")
+    logger.log_hyperparams({"spawned": True})
+    trainer = lightning.Trainer(
+        max_epochs=1, accelerator="cpu", devices=1, strategy="ddp_spawn", logger=logger,
+        log_every_n_steps=1, enable_checkpointing=False, enable_progress_bar=False,
+    )
+    trainer.fit(Digits(), DataLoader(data, batch_size=16), DataLoader(data, batch_size=64))
+    logger.experiment.summary["returned"] = 1
+    print("true")
+"""
+    )
+    view = job.run
+    assert ended_well(view)
+    assert len(view.journals) == 2, "that of the launcher, and that of rank 0"
+    assert view.config["spawned"] is True
+    assert len(column(view, "train/loss")) == 8
+    assert len(column(view, "val/loss")) == 1
+    assert view.summary["returned"] == 1
