@@ -7,7 +7,6 @@ everything where there is no footer, comes from the records themselves.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import math
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from runlog.aggregates import aggregated
+from runlog.aggregates import aggregated, step_values
 from runlog.branches import Starts, cuts, own_start
 from runlog.damage import Damage
 from runlog.declare import BY_CLASS, BY_TAG
@@ -34,7 +33,7 @@ from runlog.fold.metrics import Definition
 from runlog.framing import TAG_LOG
 from runlog.history import History, Source
 from runlog.paths import metric_name
-from runlog.records import Entry, Environment, Log, RunStart
+from runlog.records import Entry, Environment, Log, MarkPreempting, RunStart
 from runlog.samples import Samples
 from runlog.segment import PageLost, Segment, entries, tags_of
 from runlog.standing import Process, Standing, State, standing
@@ -215,15 +214,18 @@ class RunView:
         """
         totals = self._all()
         started = totals.status.started
-        instead = aggregated(
-            totals, lambda: ((j.writer, self._segments_of(j)) for j in self._open), self._report
-        )
+        instead = aggregated(totals, self._by_writer, self._report)
         return summary.result(totals.summary, started[0] if started else None, instead)
 
     @property
     def definitions(self) -> dict[str, Definition]:
         """What `define_metric` said, by name."""
         return definitions.result(self._all().definitions).by_name
+
+    @property
+    def step_values(self) -> dict[str, Any]:
+        """Last value of every step metric that is defined, late rows aside, by name."""
+        return step_values(self._all(), self._by_writer, self._report)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -557,6 +559,9 @@ class RunView:
             ]
         return self._segments[journal.writer]
 
+    def _by_writer(self) -> Iterator[tuple[str, list[Segment]]]:
+        return ((j.writer, self._segments_of(j)) for j in self._open)
+
     def _all(self) -> Totals:
         if self._totals is None:
             self._totals = self._told() if self._limits is None else self._counted()
@@ -599,7 +604,20 @@ def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Seg
 
 
 def _alive(journal: Any) -> bool:
-    """Whether a journal's writer may still be at work."""
+    """Whether a journal's writer was at work when its files were opened, for all one can tell."""
+    if _writing(journal):
+        return True
+    # Nobody writes by now, but somebody may have since then, and have come to a good end.
+    now = journal.later()
+    if now is None:
+        return False
+    try:
+        return now.totals().status.finish is not None or _writing(now)
+    finally:
+        now.close()
+
+
+def _writing(journal: Any) -> bool:
     if not journal.open:
         return False
     start = journal.totals().status.start
