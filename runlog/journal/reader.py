@@ -119,10 +119,14 @@ class Journal:
                 newest = max(newest, os.fstat(source.fd).st_mtime)
         return newest
 
-    def changed(self) -> bool:
-        """Whether the files are others by now, or of other sizes, than those that are read."""
+    def later(self) -> Journal | None:
+        """The journal as its files are by now; None if they are as they were, or gone."""
         files = self._listed()
-        return files is not None and _sizes(files) != self._opened
+        if files is None or _sizes(files) == self._opened:
+            return None
+        with contextlib.suppress(NotFound, FormatError, OSError):
+            return Journal(files, self._folder)
+        return None
 
     def _listed(self) -> names.Files | None:
         """The writer's files as they are by now; None if they are not to be looked for."""
