@@ -338,3 +338,30 @@ def test_the_process_id_is_not_needed_to_read_a_resumed_run(tmp_path: Path) -> N
         assert view.start is not None
         assert view.start.pid == os.getpid()
     run.finish()
+
+
+def test_a_run_is_running_until_its_last_process_has_ended_and_fails_if_one_failed(
+    tmp_path: Path,
+) -> None:
+    first = begin(tmp_path, id="r", rank=0)
+    second = begin(tmp_path, id="r", rank=1, reinit="create_new")
+    with runlog.open(first.dir) as view:
+        assert [journal.rank for journal in view.journals] == [0, 1]
+        assert view.status.state == "running"
+    first.finish()
+    with runlog.open(first.dir) as view:
+        assert view.status.state == "running"
+    second.finish(4)
+    with runlog.open(first.dir) as view:
+        assert (view.status.state, view.status.exit_code) == ("failed", 4)
+    resumed = begin(tmp_path, id="r", rank=0, resume="allow")
+    resumed.finish()
+    with runlog.open(first.dir) as view:
+        assert view.status.state == "finished"
+
+
+def test_a_run_that_is_preempted_says_so_until_it_is_resumed(tmp_path: Path) -> None:
+    status = script_ends(tmp_path, "run.mark_preempting(); os._exit(1)")
+    assert status.state == "preempting"
+    begin(tmp_path, id="r", resume="allow").finish()
+    assert runlog.open(tmp_path / "p" / "r").status.state == "finished"
