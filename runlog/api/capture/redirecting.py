@@ -57,7 +57,7 @@ class Redirect:
         self._held = b""
         self._stream = getattr(sys, name)
         _flush(name)
-        self._original = os.dup(self._fd)
+        self._original = _above(os.dup(self._fd))
         try:
             self._terminal = os.isatty(self._original)
             self._reader, self._writer = _pty(self._original) if self._terminal else _pipe()
@@ -167,12 +167,21 @@ def _pipe() -> tuple[int, int]:
     reader, writer = os.pipe()
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    return reader, writer
+    return _above(reader), _above(writer)
+
+
+def _above(fd: int) -> int:
+    """The same beyond the standard ones, which are free for us where a program closed them."""
+    if fd > max(DESCRIPTORS.values()):
+        return fd
+    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(DESCRIPTORS.values()) + 1)
+    os.close(fd)
+    return copy
 
 
 def _pty(terminal: int) -> tuple[int, int]:
     """A pseudo-terminal like `terminal`, but that changes nothing of what passes through it."""
-    reader, writer = os.openpty()
+    reader, writer = map(_above, os.openpty())
     with contextlib.suppress(termios.error):
         mode = termios.tcgetattr(terminal)
         mode[tty.OFLAG] &= ~termios.OPOST  # the real terminal turns \n into \r\n
