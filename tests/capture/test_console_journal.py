@@ -211,8 +211,13 @@ def test_ctrl_c_amid_printing_to_a_real_journal(tmp_path: Path) -> None:
         assert hits > 500, hits
         """,
     )
-    assert view.console.raw() == done.stdout
+    shown, kept = done.stdout.split(), view.console.raw().split()
     assert view.damage == ()
+    assert len(set(kept)) == len(kept), "nothing is there twice"
+    extra = set(kept) - set(shown)
+    assert [line for line in kept if line not in extra] == shown
+    # Ctrl-C amid a flush: Python drops the text that it had in hand, about once in 8 KiB.
+    assert len(extra) < 20
 
 
 def write(folder: Path, writes: Iterable[tuple[str, bytes]]) -> runlog.RunView:
