@@ -8,6 +8,7 @@ cutting the input gives the same frames.
 
 from __future__ import annotations
 
+import functools
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -179,9 +180,18 @@ def parse_paths(keys: Any, count: int) -> tuple[Path, ...]:
     """
     if not isinstance(keys, list) or len(keys) != count:
         raise codec.Malformed("key names and types differ in number")
+    try:
+        return _paths(tuple([tuple(key) if isinstance(key, list) else key for key in keys]))
+    except TypeError:  # what cannot be hashed is no key
+        raise codec.Malformed("a key name is no string") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _paths(keys: tuple[Any, ...]) -> tuple[Path, ...]:
+    """Checked paths; the chunks of a journal mostly have the same ones, and then share them."""
     out: list[Path] = []
     for key in keys:
-        path = (key,) if isinstance(key, str) else tuple(key) if isinstance(key, list) else ()
+        path = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
         if not path or not all(isinstance(part, str) for part in path):
             raise codec.Malformed("a key name is no string")
         out.append(path)
@@ -344,7 +354,9 @@ class TailDecoder:
         count = 1
         prefix = data[pos : pos + TAIL_PREFIX.size]
         if tag == TAG_LOG and data.startswith(prefix, pos + size * (_PROBE - 1)):
-            count = _equal_rows(data, pos, size, (len(data) - pos) // size)
+            from runlog import equalrows  # deferred: a tail of a few records needs no numpy
+
+            count = equalrows.count(data, pos, size, (len(data) - pos) // size)
         whole = data[pos : pos + size * count]
         return FrameRun(self.offset + pos - self._start, size, count, tag, seq, whole)
 
@@ -427,42 +439,6 @@ def gap(file: str, offset: int | None, first: int, last: int) -> Damage:
     """Damage for sequence numbers that no file holds."""
     detail = "sequence numbers are missing, though no bytes here are damaged"
     return Damage(file, DamageKind.GAP, offset, None, first, last, None, last - first + 1, detail)
-
-
-def _equal_rows(data: bytes, pos: int, size: int, limit: int) -> int:
-    """How many of the next `limit` frames have the first one's constant bytes and sound CRCs."""
-    import numpy as np  # deferred: reading a tail of a few records needs none
-
-    head = TAIL_HEADER.size
-    if size <= head + 24 or data[pos + head + 17] != 0x90:
-        return 1
-    # Everything but seq, time, step, numbers and CRC: prefix, schema, flags, the bin's length.
-    constant = (slice(0, 16), slice(head, head + 7), slice(head + 15, head + 20))
-    count, step = 1, _PROBE
-    while count < limit:  # in growing strides: most runs are either short or the whole tail
-        block = min(step, limit - count)
-        at = pos + count * size
-        table = np.frombuffer(data, np.uint8, size * block, at).reshape(block, size)
-        first = np.frombuffer(data, np.uint8, size, pos)
-        same = np.ones(block, np.bool_)
-        for part in constant:
-            same &= (table[:, part] == first[part]).all(axis=1)
-        seqs = table[:, 16:24].copy().view(">u8")[:, 0].astype(np.int64)
-        begin = int.from_bytes(data[pos + 16 : pos + 24], "big") + count
-        same &= seqs == np.arange(begin, begin + block)
-        good = block if same.all() else int(np.argmin(same))
-        stored = table[:good, size - 4 :].copy().view(">u4")[:, 0].tolist()
-        body = size - 4
-        sums = [crc32(data[i : i + body]) for i in range(at, at + good * size, size)]
-        if sums != stored:
-            return count + next(
-                i for i, (a, b) in enumerate(zip(sums, stored, strict=True)) if a != b
-            )
-        count += good
-        if good < block:
-            break
-        step *= 8
-    return count
 
 
 # ---------------------------------------------------------------- schemas of a stream

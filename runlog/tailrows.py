@@ -10,6 +10,7 @@ import numpy as np
 from runlog import codec, columns, stream
 from runlog.columns import Array, ColumnData
 from runlog.damage import Damage, DamageKind
+from runlog.equalrows import words
 from runlog.framing import TAG_LOG, TAG_SCHEMA, TAIL_HEADER
 from runlog.paths import Path
 from runlog.segment import KNOWN_FLAGS, SEQ, STEP, TIME, Raw, RowGroup, Segment, parse_row
@@ -134,14 +135,13 @@ class _Builder:
     def _bulk_group(self, schema: int, flags: int, runs: list[stream.FrameRun]) -> RowGroup:
         paths, types = self.schemas[schema]
         size = runs[0].size
-        table = np.frombuffer(b"".join([r.data for r in runs]), np.uint8).reshape(-1, size)
+        data = b"".join([r.data for r in runs])
+        rows = len(data) // size
         head = {
-            SEQ: _int64(table, _SEQ_AT),
-            TIME: _int64(table, _TIME_AT),
-            STEP: _int64(table, _STEP_AT),
+            column: words(data, at, size, rows, ">i8").astype(np.int64)
+            for column, at in ((SEQ, _SEQ_AT), (TIME, _TIME_AT), (STEP, _STEP_AT))
         }
-        numbers = _numbers(table, types)
-        return _group(schema, flags, paths, types, head, numbers)
+        return _group(schema, flags, paths, types, head, _numbers(data, size, rows, types))
 
     def _single_group(
         self, schema: int, flags: int, rows: list[tuple[int, int, int, list[Any]]]
@@ -183,25 +183,22 @@ def _settled(values: list[Any]) -> str:
     return codes.pop() if len(codes) == 1 else "v"
 
 
-def _int64(table: Array, at: int) -> Array:
-    return table[:, at : at + 8].copy().view(">i8")[:, 0].astype(np.int64)
-
-
-def _numbers(table: Array, types: str) -> list[ColumnData]:
+def _numbers(data: bytes, size: int, rows: int, types: str) -> list[ColumnData]:
     """Columns of packed big-endian numbers at the end of equal rows."""
     if not types:
         return []
     widths = [int(codec.NUMPY_TYPES[c][1:]) for c in types]
-    start = table.shape[1] - 4 - sum(widths)
+    start = size - 4 - sum(widths)
     if len(set(types)) == 1:
         # All of one type: one copy turns rows into columns.
-        raw = np.ascontiguousarray(table[:, start:-4]).view(">" + codec.NUMPY_TYPES[types[0]])
-        block = np.ascontiguousarray(raw.T).astype(codec.NUMPY_TYPES[types[0]], copy=False)
+        dtype = codec.NUMPY_TYPES[types[0]]
+        shape, strides = (len(types), rows), (widths[0], size)
+        block = np.ndarray(shape, ">" + dtype, data, start, strides).astype(dtype, "C")
         return list(block.view(np.bool_) if types[0] == "?" else block)
     out: list[ColumnData] = []
     for code, width in zip(types, widths, strict=True):
-        raw = table[:, start : start + width].copy().view(">" + codec.NUMPY_TYPES[code])[:, 0]
-        column = raw.astype(codec.NUMPY_TYPES[code], copy=False)
+        dtype = codec.NUMPY_TYPES[code]
+        column = words(data, start, size, rows, ">" + dtype).astype(dtype)
         out.append(column.view(np.bool_) if code == "?" else column)
         start += width
     return out
