@@ -166,6 +166,11 @@ class RunView:
     ) -> None:
         self.close()
 
+    def _repr_html_(self) -> str:
+        from runlog import picture  # a notebook shows a run that is the last value of a cell
+
+        return picture.to_html(self)
+
     def __repr__(self) -> str:
         return f"<runlog.RunView {self.project}/{self.id} {self.status.state}>"
 

@@ -31,8 +31,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("aggregates", "units"),
     ("plan",),
     ("history", "samples"),
+    ("picture",),
     ("view",),
-    ("catalog", "export", "picture"),
+    ("catalog", "export"),
     ("api",),
     ("shim", "testing"),
 )

@@ -18,7 +18,19 @@ from typer.core import TyperGroup
 
 import runlog
 from runlog_cli import render, text
-from runlog_cli.verbs import cat, du, exec, export, history, inspect, ls, recover, tail, verify
+from runlog_cli.verbs import (
+    cat,
+    du,
+    exec,
+    export,
+    history,
+    inspect,
+    ls,
+    recover,
+    report,
+    tail,
+    verify,
+)
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -115,6 +127,7 @@ for verb in (
     verify.verify,
     recover.recover,
     export.export,
+    report.report,
 ):
     app.command()(verb)
 app.command("exec", context_settings=exec.SETTINGS)(exec.execute)

@@ -1,0 +1,77 @@
+"""A run's page inside another: a frame for notebooks, which its styles and scripts stay within."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from runlog.picture.page import page
+from runlog.picture.text import escaped
+
+if TYPE_CHECKING:
+    from runlog.view import RunView
+
+_BUTTON: Final = (
+    "cursor:pointer;display:inline-block;padding:4px 10px;border:1px solid #8888;border-radius:6px"
+)
+
+
+def to_html(view: RunView, height: int = 420, hidden: bool = False) -> str:
+    """A run as a piece of HTML, to be put anywhere on a page.
+
+    A run that cannot be read gives a sentence that says so: a notebook goes on.
+
+    Args:
+        view: the run, as it is now.
+        height: of the picture, in pixels.
+        hidden: folded behind a button at first.
+    """
+    try:
+        title = escaped(view.name or view.id or view.path.name)
+        # In a quoted attribute only these two characters mean something.
+        inside = page(view).replace("&", "&amp;").replace('"', "&quot;")
+    except Exception as error:  # noqa: BLE001 - law L8: training code calls this
+        return f"<p>This run cannot be shown: {escaped(error)}</p>"
+    frame = (
+        f'<iframe srcdoc="{inside}" title="{title}" sandbox="allow-scripts" '
+        f'style="border:none;width:100%;height:{height}px"></iframe>'
+    )
+    if not hidden:
+        return frame
+    return f'<details><summary style="{_BUTTON}">Show run {title}</summary>{frame}</details>'
+
+
+def display(view: RunView, height: int = 420, hidden: bool = False) -> bool:
+    """Show a run in the notebook that this code runs in; elsewhere, tell how it can be seen.
+
+    Args:
+        view: the run, as it is now.
+        height: of the picture, in pixels.
+        hidden: folded behind a button at first.
+
+    Returns:
+        Whether it was shown.
+    """
+    try:
+        ipython = _notebook()
+        if ipython is not None:
+            ipython.display.display(ipython.display.HTML(to_html(view, height, hidden)))
+            return True
+    except Exception as error:  # noqa: BLE001 - law L8: training code calls this
+        _say(f"the run could not be shown ({error!r})")
+        return False
+    _say(f"display() shows a run in a notebook; elsewhere, see `runlog report {view.path}`")
+    return False
+
+
+def _notebook() -> Any | None:
+    """The IPython that runs this code, if it can show HTML; one in a terminal cannot."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return None if shell is None or type(shell).__name__ == "TerminalInteractiveShell" else ipython
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(Exception):
+        print(f"runlog: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its purpose
