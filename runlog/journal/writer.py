@@ -182,10 +182,11 @@ class JournalWriter:
             return False
         frame = body + crc32(body).to_bytes(4, "big")
         self._seq = seq + 1
+        before = self._at
         try:
             done = _write(self._fd, frame)
             if done == schema.size:
-                self._at = at = self._at + done
+                self._at = at = before + done
                 if at >= self._pause:
                     self._housekeep()
                 return True
@@ -193,14 +194,17 @@ class JournalWriter:
             self._refused(frame, 0, seq, error)
             return True
         except BaseException:  # Ctrl-C: was the row written or not?
-            self._interrupted(seq)
+            self._interrupted(seq, before)
             raise
         self._refused(frame, done, seq, None)
         return True
 
-    def _interrupted(self, seq: int) -> None:
-        """Put seq and offset right after an exception from a signal handler."""
-        if self._fd >= 0 and self._seq == seq + 1:
+    def _interrupted(self, seq: int, before: int) -> None:
+        """Put seq and offset right after an exception from a signal handler.
+
+        Nothing is to be done if it came in `_housekeep`, when the record was counted.
+        """
+        if self._fd >= 0 and self._seq == seq + 1 and self._at == before:
             at = os.lseek(self._fd, 0, os.SEEK_CUR)
             if at == self._at:
                 self._seq = seq
@@ -274,10 +278,11 @@ class JournalWriter:
     def _put(self, frame: bytes, seq: int) -> None:
         """`log_row`'s last half, for a frame of any kind."""
         self._seq = seq + 1
+        before = self._at
         try:
             done = _write(self._fd, frame)
             if done == len(frame):
-                self._at += done
+                self._at = before + done
                 if self._at >= self._pause:
                     self._housekeep()
                 return
@@ -285,7 +290,7 @@ class JournalWriter:
             self._refused(frame, 0, seq, error)
             return
         except BaseException:
-            self._interrupted(seq)
+            self._interrupted(seq, before)
             raise
         self._refused(frame, done, seq, None)
 
