@@ -28,7 +28,7 @@ WORKERS = 2
 LONGEST_LIFE = 0.015
 """Seconds of logging, after `init` has returned."""
 SEAL_BYTES = 8192
-COUNTED = ("calls", "chunks", "piled up", "finishing", "finished", "young", "ahead")
+COUNTED = ("calls", "chunks", "piled up", "finishing", "finished", "young", "ahead", "printed")
 
 
 def call(run: runlog.Run, n: int) -> None:
@@ -37,6 +37,14 @@ def call(run: runlog.Run, n: int) -> None:
         run.config.update({f"c{n}": [n, "ü"]})
     elif n % 97 == 11:
         run.summary["best"] = n / 7
+    elif n % 89 == 3:
+        run.define_metric(f"m{n}", summary="min,last")
+    elif n % 83 == 9:
+        run.alert(f"a{n}", "text")
+    elif n % 31 == 17:
+        sys.stdout.write(f"line {n} ü\n")
+    elif n % 79 == 21:
+        run.mark_preempting()
     elif n % 53 == 7:
         run.log({"val": {"a": n / 7, "i": n}, "note": f"n{n}", "none": None})
     elif n % 41 == 13:
@@ -51,6 +59,14 @@ def expected(n: int) -> tuple[str, Any]:
         return "Config", {f"c{n}": [n, "ü"]}
     if n % 97 == 11:
         return "Summary", {"best": n / 7}
+    if n % 89 == 3:
+        return "DefineMetric", (f"m{n}", ("min", "last"))
+    if n % 83 == 9:
+        return "Alert", (f"a{n}", "text")
+    if n % 31 == 17:
+        return "Console", ("stdout", f"line {n} ü\n".encode())
+    if n % 79 == 21:
+        return "MarkPreempting", None
     if n % 53 == 7:
         return "Log", {"val": {"a": n / 7, "i": n}, "note": f"n{n}", "none": None}
     if n % 41 == 13:
@@ -60,18 +76,27 @@ def expected(n: int) -> tuple[str, Any]:
 
 def told(record: Any) -> tuple[str, Any]:
     """A record in the form of `expected`."""
-    data = record.data if isinstance(record, records.Log) else record.update
+    match record:
+        case records.Log():
+            data: Any = record.data
+        case records.Config() | records.Summary():
+            data = record.update
+        case records.DefineMetric():
+            data = (record.name, record.summary)
+        case records.Alert():
+            data = (record.title, record.text)
+        case records.Console():
+            data = (record.stream, record.data)
+        case _:
+            data = None
     return type(record).__name__, data
 
 
 def write(root: Path, returned: mmap.mmap, last: int) -> None:
     """Log until killed; finish after `last` calls."""
-    run = runlog.init(
-        project="p",
-        id="r",
-        dir=root,
-        settings={"seal_bytes": SEAL_BYTES, "quiet": True, "fsync_interval": 0.004},
-    )
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until killed
+    settings = {"seal_bytes": SEAL_BYTES, "silent": True, "quiet": True, "fsync_interval": 0.004}
+    run = runlog.init(project="p", id="r", dir=root, settings=settings)
     returned[0:8] = (1).to_bytes(8, "little")
     for n in range(last):
         call(run, n)
@@ -122,6 +147,7 @@ def check(folder: Path, calls: int, state: int, seen: Counter[str]) -> None:
         assert made == [expected(n) for n in range(len(made))]
         if calls:
             assert isinstance(entries[0].record, records.RunStart)
+            seen["printed"] += any(kind == "Console" for kind, _ in made)
             assert len(made) + 1 in {calls, calls + 1}, (len(made), calls)
             assert view.damage == ()
         (journal,) = view.journals
