@@ -594,6 +594,10 @@ class Run(ArtifactCalls, Writing):
 
     # Names that scripts for the followed API touch.
 
+    @property
+    def _is_finished(self) -> bool:
+        return self._finished
+
     def _label(self, *args: Any, **kwargs: Any) -> None:
         """Take a label of the calling code; there is nobody to tell."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -46,18 +47,28 @@ def mapping(data: Mapping[Any, Any], what: str, depth: int = 0) -> dict[str, Any
         depth: nesting level.
 
     Raises:
-        ArgumentTypeError: a key is no str, or a value cannot be stored.
+        ArgumentTypeError: a key is no str (in a nested mapping: nor a number, bool or None, which
+            become their text), or a value cannot be stored.
     """
     out = {}
     for key, value in data.items():
         if not isinstance(key, str):
-            raise ArgumentTypeError(f"{what}: keys must be str, not {type(key).__name__} ({key!r})")
+            if depth == 0 or not isinstance(key, int | float | None):
+                raise ArgumentTypeError(
+                    f"{what}: keys must be str, not {type(key).__name__} ({key!r})"
+                )
+            key = key_text(key)  # noqa: PLW2901 - as the followed API stores it
         try:
             key.encode()
         except UnicodeEncodeError:
             raise ArgumentTypeError(f"{what}: the key {key!r} is not valid Unicode") from None
         out[str(key)] = storable(value, f"{what}: {key!r}", depth)
     return out
+
+
+def key_text(key: float | None) -> str:
+    """A nested mapping's key as JSON has it: `1` is "1", `True` is "true", `None` is "null"."""
+    return json.dumps(key) if key is None or isinstance(key, bool) else str(key)
 
 
 def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR0912 - a table of types  # noqa: PLR0911, C901 - a table of types

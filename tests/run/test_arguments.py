@@ -32,7 +32,7 @@ BAD: dict[str, tuple[Callable[[runlog.Run], None], str]] = {
     "a number": (lambda r: r.log(5), "takes a mapping"),  # type: ignore[arg-type]
     "None": (lambda r: r.log(None), "takes a mapping"),  # type: ignore[arg-type]
     "a key that is no str": (lambda r: r.log({1: 2}), "keys must be str"),  # type: ignore[dict-item]
-    "a nested key that is no str": (lambda r: r.log({"a": {1: 2}}), "keys must be str"),
+    "a nested key that is no str": (lambda r: r.log({"a": {(): 2}}), "keys must be str"),
     "a key that is no Unicode": (lambda r: r.log({"\ud800": 1}), "not valid Unicode"),
     "an object": (lambda r: r.log({"ok": 1, "x": object()}), "cannot be stored"),
     "an object in a list": (lambda r: r.log({"x": [object()]}), "cannot be stored"),
@@ -226,3 +226,8 @@ def test_an_exception_ends_the_run_as_failed_and_goes_on(tmp_path: Path) -> None
     status = runlog.open(run.dir).status
     assert (status.state, status.exit_code) == ("failed", 1)
     assert "ZeroDivisionError" in (status.message or "")
+
+
+def test_numbers_as_nested_keys_become_their_text_as_in_the_reference(run: runlog.Run) -> None:
+    run.log({"confusion": {0: {1: 5}, True: 1, None: 2}})
+    assert rows(run) == [{"_step": 0, "confusion": {"0": {"1": 5}, "true": 1, "null": 2}}]
