@@ -238,12 +238,15 @@ class _Reading:
         for first, last in spans.missing(1, end_of_all):
             for span in known.missing(first, last):
                 missing.add(*span)
-        whole = spans.last > 0 and not missing.spans()
+        # A `.rlog` that was being created when the process died; its tails have everything.
+        created = (
+            self.sealed.path.name if self.sealed and spans.last and not missing.spans() else ""
+        )
         settled = []
         for damage in out.damage:
             if damage.first_seq is None or damage.key is not None or damage.reason in _DECODED:
-                # A `.rlog` that was being created when the process died; its tails have everything.
-                if not (whole and damage.reason is DamageKind.CUT and damage.offset == 0):
+                headless = damage.reason is DamageKind.CUT and damage.offset == 0
+                if not (headless and damage.file == created):
                     settled.append(damage)
                 continue
             end = damage.last_seq if damage.last_seq is not None else end_of_all

@@ -192,6 +192,12 @@ def test_an_end_that_stays_torn_is_damage(live: JournalBuilder, size: int) -> No
     assert (problem.length, problem.first_seq) == (size, 4)
 
 
+def test_a_tail_whose_header_stays_torn_is_told(live: JournalBuilder) -> None:
+    live.tail.with_name(live.tail.name.replace("01.rtail", "05.rtail")).write_bytes(b"\x89R")
+    (problem,) = verify(live.folder).problems
+    assert (problem.reason, problem.records_lost) == (DamageKind.CUT, None)
+
+
 def test_damage_before_the_end_is_told_at_once(
     live: JournalBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
