@@ -19,7 +19,7 @@ from runlog.fold.cells import REMOVED, Order
 from runlog.fold.metrics import Definition, Definitions
 from runlog.fold.summary import Aggregates, Since
 from runlog.framing import TAG_LOG
-from runlog.paths import Path, flatten
+from runlog.paths import Path, flatten, metric_name, metric_path
 from runlog.segment import (
     SEQ,
     TIME,
@@ -92,7 +92,7 @@ class Numbers:
         if self.nan:
             return math.nan
         if op == "mean":
-            return self.sum / self.count if self.sum is not None else None
+            return self.sum / self.count + 0.0 if self.sum is not None else None
         return self.min if op == "min" else self.max
 
 
@@ -193,7 +193,33 @@ def _told(totals: Totals, path: Path, definition: Definition, begin: Order | Non
     )
 
 
+def step_values(
+    totals: Totals, journals: Callable[[], Journals], report: Callable[[Damage], None]
+) -> dict[str, Any]:
+    """The last value of every step metric, by name; late rows do not count.
+
+    Args:
+        totals: of the run.
+        journals: gives its segments, if they are needed.
+        report: told of every page that could not be read.
+    """
+    definitions = metrics.result(totals.definitions).by_name.values()
+    paths = {metric_path(d.step_metric) for d in definitions if d.step_metric is not None}
+    paths &= totals.metrics.keys()
+    partial = paths if totals.partial is None else paths & totals.partial
+    found = {path: totals.metrics[path].last for path in paths - partial}
+    tallies = {path: Tally(None) for path in partial}
+    if tallies:
+        count(tallies, journals(), report)
+        found |= {path: tally.last_value(report) for path, tally in tallies.items()}
+    return {metric_name(path): value for path, value in found.items()}
+
+
 # ---------------------------------------------------------------- from directories and pages
+
+
+Place = tuple[Order, Callable[[], Any]]
+"""Where a value stands, and what loads it."""
 
 
 @dataclass(slots=True)
@@ -203,27 +229,38 @@ class Tally:
     Attributes:
         begin: only values that come later count; None: all.
         numbers: of those.
-        first: place of the first of them, and what loads it.
+        first, last: of those; None if there are none.
     """
 
     begin: Order | None
     numbers: Numbers = field(default_factory=Numbers)
-    first: tuple[Order, Callable[[], Any]] | None = None
+    first: Place | None = None
+    last: Place | None = None
 
     def first_value(self, report: Callable[[Damage], None]) -> Any:
         """The first value that counts; None if there is none or it cannot be read."""
-        if self.first is None:
-            return None
-        try:
-            return self.first[1]()
-        except PageLost as lost:
-            report(lost.damage)
-            return None
+        return _load(self.first, report)
 
-    def meet(self, order: Order, load: Callable[[], Any]) -> None:
-        """Remember a value's place, if none before it counts."""
-        if self.first is None or order < self.first[0]:
-            self.first = (order, load)
+    def last_value(self, report: Callable[[Damage], None]) -> Any:
+        """The last value that counts; None if there is none or it cannot be read."""
+        return _load(self.last, report)
+
+    def meet(self, first: Place, last: Place) -> None:
+        """Remember where a stretch of values begins and ends."""
+        if self.first is None or first[0] < self.first[0]:
+            self.first = first
+        if self.last is None or last[0] > self.last[0]:
+            self.last = last
+
+
+def _load(place: Place | None, report: Callable[[Damage], None]) -> Any:
+    if place is None:
+        return None
+    try:
+        return place[1]()
+    except PageLost as lost:
+        report(lost.damage)
+        return None
 
 
 def count(
@@ -249,8 +286,11 @@ def _count_group(
             start = _start(group, writer, tally.begin)
             if start == group.rows:
                 continue
-            order = _order(group, writer, start)
-            tally.meet(order, _loading(group, index, start))
+            end = (group.last_time, writer, group.last_seq)
+            tally.meet(
+                (_order(group, writer, start), _loading(group, index, start)),
+                (end, _loading(group, index, group.rows - 1)),
+            )
             if code == "v" or (start and code not in _TEXT_OR_NONE):
                 tally.numbers.add_values(group.values(index)[start:])
             elif code not in _TEXT_OR_NONE:
@@ -301,9 +341,9 @@ def _count_raw(
         for path in leaves.keys() & tallies.keys():
             tally = tallies[path]
             if tally.begin is None or order > tally.begin:
-                value = leaves[path]
-                tally.numbers.add_values([value])
-                tally.meet(order, _giving(value))
+                place = (order, _giving(leaves[path]))
+                tally.numbers.add_values([leaves[path]])
+                tally.meet(place, place)
 
 
 def _raw_rows(

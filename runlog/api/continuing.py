@@ -60,7 +60,7 @@ class Prior:
         resumed: whether it is the same run, gone on with from its end.
         config: config so far.
         definitions: metric definitions so far, in order.
-        last: last value of every metric by name.
+        last: last value of every step metric by name.
         name, notes, tags: what it is called now.
         tells: one line for the person who started the run; None if there is nothing to say.
     """
@@ -87,7 +87,7 @@ def _prior(view: RunView, step: int, *, resumed: bool, tells: str | None = None)
         resumed=resumed,
         config=view.config,
         definitions=tuple(e.record for e in view.records(types=["define_metric"])),
-        last={name: metric.last for name, metric in view.metrics.items()},
+        last=view.step_values,
         name=view.name,
         notes=view.notes,
         tags=view.tags,

@@ -68,6 +68,7 @@ def _remove(out: dict[str, Any], path: Path) -> None:
     for key in path[:-1]:
         below = out.get(key)
         if not isinstance(below, dict):
+            out.pop(key, None)  # what is removed had taken its place
             return
         out = below
     out.pop(path[-1], None)

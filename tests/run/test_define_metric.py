@@ -317,11 +317,13 @@ def put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     tree[path[-1]] = value
 
 
-def take(tree: Any, path: tuple[str, ...]) -> None:
+def take(tree: dict[str, Any], path: tuple[str, ...]) -> None:
     for key in path[:-1]:
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    if isinstance(tree, dict):
-        tree.pop(path[-1], None)
+        if not isinstance(tree.get(key), dict):
+            tree.pop(key, None)
+            return
+        tree = tree[key]
+    tree.pop(path[-1], None)
 
 
 def forget(values: dict[tuple[str, ...], list[Any]], path: tuple[str, ...]) -> None:
@@ -610,7 +612,7 @@ def test_definitions_and_aggregations_go_on_when_a_run_is_resumed(tmp_path: Path
         run.log({"epoch": 3})
         run.log({"val/acc": 0.75})
         run.log({"val/acc": 0.5, "nested": {"x": 1}})
-        run.log({"val/acc": 7.0}, step=0)  # late
+        run.log({"val/acc": 7.0, "epoch": 1}, step=0)  # late
     with runlog.init(config={"lr": 0.2}, resume="must", **where) as run:
         assert run.config == {"lr": 0.2, "ids": {"0": "a"}}
         assert run.summary["val/acc"] == {"best": 0.75, "mean": 0.625, "last": 0.5}
@@ -624,6 +626,6 @@ def test_definitions_and_aggregations_go_on_when_a_run_is_resumed(tmp_path: Path
         epochs = [row.get("epoch") for row in view.history(late="drop").rows()]
         assert epochs == [3, 3, 3, 3]
         late = [e.record for e in view.records(["log"]) if e.record.late]
-        assert late == [Log(0, {"val/acc": 7.0}, late=True, explicit_step=True)]
+        assert late == [Log(0, {"val/acc": 7.0, "epoch": 1}, late=True, explicit_step=True)]
         assert set(view.definitions) == {"epoch", "val/*", "val/acc"}
         assert same(without_times(view.summary), plain_summary(view.records()))
