@@ -20,6 +20,7 @@ import runlog
 from runlog_cli import render, text
 from runlog_cli.verbs import (
     cat,
+    console,
     du,
     exec,
     export,
@@ -123,6 +124,7 @@ for verb in (
     history.history,
     cat.cat,
     tail.tail,
+    console.console,
     du.du,
     verify.verify,
     recover.recover,
