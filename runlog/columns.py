@@ -16,6 +16,7 @@ often behind a few large numpy calls than behind many small ones.
 from __future__ import annotations
 
 import enum
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,7 +49,7 @@ ZSTD: Final = 0x80
 _KNOWN_BITS: Final = 0x0F | NARROWED | ZSTD
 
 _SAMPLE: Final = 512
-_RANGE: Final = np.dtype("<i8")
+_RANGE: Final = struct.Struct("<qq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +153,12 @@ def _float32_exact(block: Array) -> tuple[Array, Array] | None:
     """Which columns survive float64 → float32 → float64 bit for bit, and those as float32."""
     # A look at a few rows spares the whole conversion for columns that are plainly wider.
     head = block[:, :_SAMPLE]
-    maybe = _same_bits(head.astype(np.float32), head)
-    if not maybe.any():
-        return None
-    single = block.astype(np.float32)
-    exact = maybe & _same_bits(single, block)
+    with np.errstate(all="ignore"):  # what overflows does not survive, and that is all to know
+        maybe = _same_bits(head.astype(np.float32), head)
+        if not maybe.any():
+            return None
+        single = block.astype(np.float32)
+        exact = maybe & _same_bits(single, block)
     return (exact, single[exact]) if exact.any() else None
 
 
@@ -192,7 +194,7 @@ def _ranges(block: Array) -> list[Page] | None:
         if not (np.diff(block, axis=1) == stride[:, None]).all():
             return None
     return [
-        Page(np.array([first, step], _RANGE).tobytes(), Encoding.RANGE)
+        Page(_RANGE.pack(first, step), Encoding.RANGE)
         for first, step in zip(block[:, 0].tolist(), stride.tolist(), strict=True)
     ]
 
@@ -294,7 +296,7 @@ def _decode_alike(
     kind = encoding & 0x0F
     made: list[Array | Malformed]
     if kind == Encoding.RANGE:
-        made = [_attempt(_range, page, rows) for page in stored]
+        made = [_attempt(_range, page, rows, allocate) for page in stored]
     elif kind == Encoding.PLAIN:
         made = [_attempt(_plain, page, rows, dtype) for page in stored]
     elif kind in (Encoding.SHUFFLE, Encoding.DELTA):
@@ -323,11 +325,12 @@ def _raw(page: tuple[bytes | memoryview, int], size: int) -> bytes | memoryview:
     return raw
 
 
-def _range(page: tuple[bytes | memoryview, int], rows: int) -> Array:
-    first, stride = np.frombuffer(_raw(page, 2 * _RANGE.itemsize), _RANGE)
-    with np.errstate(over="ignore"):
-        made: Array = first + stride * np.arange(rows, dtype=np.int64)
-    return made
+def _range(page: tuple[bytes | memoryview, int], rows: int, allocate: Allocate) -> Array:
+    first, stride = _RANGE.unpack(_raw(page, _RANGE.size))
+    made = np.frombuffer(allocate(8 * rows), np.int64)
+    made.fill(stride)
+    made[0] = first
+    return np.add.accumulate(made, out=made)  # wraps around, as it did when it was found
 
 
 def _plain(page: tuple[bytes | memoryview, int], rows: int, dtype: np.dtype[Any]) -> Array:

@@ -11,7 +11,6 @@ that says what each was; anything else becomes JSON text.
 
 from __future__ import annotations
 
-import difflib
 import heapq
 import os
 from collections import deque
@@ -39,6 +38,10 @@ if TYPE_CHECKING:
 
 OWN = ("_step", "_timestamp", "_runtime")
 """Columns that every row has: step, seconds since the Unix epoch, seconds since the run began."""
+
+
+_WORTH_THREADS = 400_000
+"""Values from which on several threads read sooner than one, their start included."""
 
 
 def _plan() -> types.ModuleType:
@@ -99,6 +102,8 @@ class History:
     def _choose(self, keys: list[str], known: dict[str, Metric]) -> None:
         for key in keys:
             if key not in known and key not in OWN:
+                import difflib  # deferred: it is slow to import, and only mistakes need it
+
                 close = difflib.get_close_matches(str(key), [*known, *OWN], 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UnknownMetric(f"no row of this run has a metric {key!r}{hint}")
@@ -229,9 +234,11 @@ class History:
     def _stream(
         self, writer: str, segments: list[Segment], columns: Sequence[plan.Column]
     ) -> Iterator[plan.Batch]:
-        """Batches of one journal, built ahead on other threads, given in order."""
+        """Batches of one journal in order; built ahead on other threads where that is worth it."""
         workers = min(4, os.cpu_count() or 1)
-        if len(segments) < 2 or workers < 2:
+        rows = sum(group.rows for segment in segments for group in segment.groups)
+        values = rows * len(columns)
+        if len(segments) < 2 or workers < 2 or values < _WORTH_THREADS:
             for unit in self._units(writer, segments):
                 yield self._build(unit, columns)
             return
@@ -258,7 +265,9 @@ class History:
 
     def to_arrow(self) -> pa.Table:
         """All rows as an Arrow table."""
-        return self._reader().read_all()
+        import pyarrow as pa
+
+        return pa.Table.from_batches(list(self.batches()), self.schema)
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas DataFrame.

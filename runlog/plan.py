@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from runlog import codec
-from runlog.columns import Array, Text
+from runlog.columns import Array, ColumnData, Text
 from runlog.damage import Damage
 from runlog.jsonable import to_json
 from runlog.paths import Path
@@ -130,16 +130,27 @@ class Batch:
     seqs: Array
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Records of one group that are asked for, and the row that each belongs to."""
+_ALL: Final = np.empty(0, np.int64)
+"""Rows of a part whose records are the rows, one for one."""
 
-    group: RowGroup
+
+@dataclass(slots=True)
+class _Part:
+    """Records of one group that are asked for, and the row that each belongs to.
+
+    Attributes:
+        seq, time, step: of the records; seq and time are stand-ins where nobody looks at them.
+        pick: numbers of the records within the group; None for all.
+        row: row of each; `_ALL` where the records are the rows, one for one.
+        found: type code and data of the metrics that are asked for; no data where all are None.
+    """
+
     seq: Array
     time: Array
     step: Array
     pick: Array | None
     row: Array
+    found: Mapping[Path, tuple[str, ColumnData | None]]
 
 
 def build(
@@ -154,53 +165,96 @@ def build(
     *,
     timed: bool,
 ) -> Batch:
-    """Rows of one unit as Arrow; `timed` if times are needed though no column shows them."""
+    """Rows of one unit as Arrow; `timed` if another journal's will be merged with them."""
     if late == "only" or (late == "merge" and unit.late) or unit.raw_rows:
         return _build_slowly(unit, columns, own, paths, where, late, started, report)
-    timed = timed or len(own) > 1 or where.time != (None, None)
-    parts = _parts(unit.groups(where, paths), where, report, timed=timed)
+    groups = unit.groups(where, paths)
+    needed = [STEP]
+    if timed or len(own) > 1 or where.time != (None, None):
+        needed.append(TIME)
+    if timed or len(groups) > 1 or where.seq != (None, None):
+        needed.append(SEQ)
+    parts = [
+        part
+        for group in groups
+        if (part := _part(group, needed, columns, where, report)) is not None
+    ]
     steps, first, last, seqs = _rows(parts)
     arrays: list[pa.Array] = []
     arrays += [_own(name, steps, last, started) for name in own]
     for col in columns:
-        arrays += _fill(col, parts, len(steps), report)
+        arrays += _fill(col, parts, len(steps))
     arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
     return Batch(arrow, first, unit.writer, seqs)
 
 
 def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array:
     if name == "_step":
-        return pa.array(steps)
+        return _as_is(pa.int64(), steps)
     if name == "_timestamp":
-        return pa.array(times / 1e6)
-    return pa.array((times - started if started is not None else times * 0) / 1e6)
+        return _seconds(times, 0)
+    return _seconds(times, started) if started is not None else pa.array(times * 0.0)
 
 
-def _parts(
-    groups: Sequence[RowGroup],
+def _seconds(micros: Array, since: int) -> pa.Array:
+    if not len(micros):
+        return pa.array([], pa.float64())
+    whole = np.frombuffer(pa.allocate_buffer(micros.nbytes), np.int64)
+    np.subtract(micros, since, out=whole)
+    out = np.frombuffer(pa.allocate_buffer(micros.nbytes), np.float64)
+    np.divide(whole, 1e6, out=out)
+    return _as_is(pa.float64(), out)
+
+
+def _as_is(kind: pa.DataType, values: Array) -> pa.Array:
+    """An Arrow array over the memory of numbers."""
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(values), [None, buffer])
+
+
+def _part(
+    group: RowGroup,
+    needed: Sequence[int],
+    columns: Sequence[Column],
     where: Where,
     report: Callable[[Damage], None],
-    *,
-    timed: bool,
-) -> list[_Part]:
-    found: list[_Part] = []
-    for group in groups:
-        try:
-            seq, step = group.ints(SEQ), group.ints(STEP)
-            time = group.ints(TIME) if timed else seq  # a stand-in that nobody looks at
-        except PageLost as lost:
+) -> _Part | None:
+    """The records of a group that are asked for; None if there are none, or they are lost."""
+    places = _places(group.paths)
+    held = [col.path for col in columns if col.path in places]
+    numbers = [n for path in held if group.types[n := places[path]] != "n"]
+    whole = where.everything
+    first = [*needed, *numbers] if whole else needed  # all at once, unless there may be no need
+    got = dict(zip(first, group.columns(first, pa.allocate_buffer), strict=True))
+    for number in needed:
+        if isinstance(lost := got[number], PageLost):
             report(lost.damage)
-            continue
-        pick = None
-        if not where.everything:
-            mask = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
-            if not mask.all():
-                pick = np.flatnonzero(mask)
-                if not len(pick):
-                    continue
-                seq, time, step = seq[pick], time[pick], step[pick]
-        found.append(_Part(group, seq, time, step, pick, seq))
-    return found
+            return None
+    step: Any = got[STEP]
+    seq: Any = got.get(SEQ, step)
+    time: Any = got.get(TIME, step)
+    pick = None
+    if not whole:
+        mask = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
+        if not mask.all():
+            pick = np.flatnonzero(mask)
+            if not len(pick):
+                return None
+            seq, time, step = seq[pick], time[pick], step[pick]
+        got |= zip(numbers, group.columns(numbers, pa.allocate_buffer), strict=True)
+    found: dict[Path, tuple[str, ColumnData | None]] = {}
+    for path in held:
+        data = got.get(places[path])
+        if isinstance(data, PageLost):
+            report(data.damage)
+        else:
+            found[path] = (group.types[places[path]], data)
+    return _Part(seq, time, step, pick, _ALL, found)
+
+
+@functools.lru_cache(maxsize=8)
+def _places(paths: tuple[Path, ...]) -> dict[Path, int]:
+    return {path: number for number, path in enumerate(paths)}
 
 
 def _inside(pair: tuple[int | None, int | None] | None, values: Array) -> Array:
@@ -219,9 +273,8 @@ def _rows(parts: list[_Part]) -> tuple[Array, Array, Array, Array]:
     if not parts:
         empty = np.empty(0, np.int64)
         return empty, empty, empty, empty
-    if len(parts) == 1 and (np.diff(parts[0].step) > 0).all():
+    if len(parts) == 1 and (parts[0].step[1:] > parts[0].step[:-1]).all():
         part = parts[0]
-        parts[0] = _Part(part.group, part.seq, part.time, part.step, part.pick, _ALL)
         return part.step, part.time, part.time, part.seq
     seq = np.concatenate([p.seq for p in parts])
     order = np.argsort(seq, kind="stable")
@@ -232,35 +285,18 @@ def _rows(parts: list[_Part]) -> tuple[Array, Array, Array, Array]:
     rows = np.empty(len(step), np.int64)
     rows[order] = np.cumsum(begins) - 1
     start = 0
-    for index, part in enumerate(parts):
+    for part in parts:
         end = start + len(part.seq)
-        parts[index] = _Part(part.group, part.seq, part.time, part.step, part.pick, rows[start:end])
+        part.row = rows[start:end]
         start = end
     ends = np.ones(len(step), np.bool_)
     ends[:-1] = begins[1:]
     return step[begins], time[begins], time[ends], seq[order][begins]
 
 
-_ALL: Final = np.empty(0, np.int64)
-"""Rows of a part whose records are the rows, one for one."""
-
-
-def _fill(  # noqa: C901 - each kind of column is one short stretch
-    col: Column, parts: Sequence[_Part], rows: int, report: Callable[[Damage], None]
-) -> list[pa.Array]:
+def _fill(col: Column, parts: Sequence[_Part], rows: int) -> list[pa.Array]:
     """The metric's column, and its type column if it has one."""
-    pieces: list[tuple[_Part, str, Any]] = []
-    for part in parts:
-        if col.path not in part.group.paths:
-            continue
-        index = part.group.paths.index(col.path)
-        code = part.group.types[index]
-        try:
-            data = None if code == "n" else part.group.load(index)
-        except PageLost as lost:
-            report(lost.damage)
-            continue
-        pieces.append((part, code, data))
+    pieces = [(part, *part.found[col.path]) for part in parts if col.path in part.found]
     if len(pieces) == 1 and pieces[0][0].row is _ALL and not col.typed:
         whole = _whole(col, *pieces[0])
         if whole is not None:
@@ -309,8 +345,7 @@ def _whole(col: Column, part: _Part, code: str, data: Any) -> pa.Array | None:
     values = data if part.pick is None else data[part.pick]
     if code == "?":
         return pa.array(values)
-    buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(col.type, len(values), [None, buffer])
+    return _as_is(col.type, np.asarray(values))
 
 
 def _rows_of(part: _Part) -> Array:

@@ -57,7 +57,7 @@ class Where:
     @property
     def everything(self) -> bool:
         """Whether no record is left out."""
-        return self == Where()
+        return self.step == self.seq == self.time == (None, None)
 
 
 def coerce_where(where: Where | Mapping[str, Any] | None) -> Where:
@@ -114,11 +114,14 @@ class Unit:
 
     def groups(self, where: Where, paths: frozenset[Path] | None) -> list[RowGroup]:
         """Row groups with records that are asked for, late ones aside."""
+        whole = where.everything
         return [
             g
             for segment in self.segments
             for g in segment.groups
-            if not g.late and meets(g, where) and (paths is None or not paths.isdisjoint(g.paths))
+            if not g.late
+            and (whole or meets(g, where))
+            and (paths is None or not paths.isdisjoint(g.paths))
         ]
 
     @property
@@ -135,14 +138,16 @@ def units(
     joined: list[list[Segment]] = []
     last: int | None = None
     for segment in segments:
-        if not any(not g.late for g in segment.groups) and TAG_LOG not in segment.others:
+        timely = [g for g in segment.groups if not g.late]
+        if not timely and TAG_LOG not in segment.others:
             continue
-        first = min((g.min_step for g in segment.groups if not g.late), default=None)
-        if joined and (first is None or last is None or first <= last):
+        if joined and (not timely or last is None or min(g.min_step for g in timely) <= last):
             joined[-1].append(segment)
         else:
             joined.append([segment])
-        last = max((s for s in (last, segment.max_step()) if s is not None), default=None)
+        if timely:
+            end_step = max(g.max_step for g in timely)
+            last = end_step if last is None else max(last, end_step)
     taken = 0
     for index, part in enumerate(joined):
         end = None
