@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -191,14 +190,4 @@ def stored(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ArgumentTypeError: they cannot be stored.
     """
-    return mapping(_text_keys(values), "config")
-
-
-def _text_keys(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_text_key(k): _text_keys(v) for k, v in value.items()}
-    return [_text_keys(v) for v in value] if isinstance(value, list) else value
-
-
-def _text_key(key: Any) -> str:
-    return json.dumps(key) if key is None or isinstance(key, bool) else str(key)
+    return mapping(values, "config")
