@@ -54,11 +54,26 @@ def unpack(data: bytes | memoryview) -> Any:
         Malformed: the bytes are no such value.
     """
     try:
-        return msgpack.unpackb(data, ext_hook=_unextend, strict_map_key=False)
+        value = msgpack.unpackb(data, ext_hook=_unextend, strict_map_key=False)
     except Malformed:
         raise
     except Exception as error:  # noqa: BLE001 - msgpack raises five unrelated classes, all meaning this
         raise Malformed(f"not msgpack: {error}") from None
+    if any(mark in bytes(data) for mark in _TIMESTAMPS) and _has_timestamp(value):
+        raise Malformed("extension type -1 is not known")
+    return value
+
+
+_TIMESTAMPS: Final = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
+"""How an extension of type -1 begins. msgpack decodes those itself, without asking `_unextend`."""
+
+
+def _has_timestamp(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_timestamp(v) for item in value.items() for v in item)
+    if isinstance(value, list | tuple):
+        return any(map(_has_timestamp, value))
+    return isinstance(value, msgpack.Timestamp)
 
 
 def _extend(value: Any) -> Any:

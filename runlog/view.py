@@ -337,6 +337,15 @@ class RunView:
         return tuple(self._found)
 
     @property
+    def damage_met(self) -> tuple[Damage, ...]:
+        """Damage that was met so far: of files and directories, and of the pages that were read.
+
+        After reading one metric of a large run it costs nothing, where `damage` reads them all.
+        """
+        of_files = [d for journal in self._open for d in journal.damage()]
+        return tuple(dict.fromkeys([*of_files, *self._found]))
+
+    @property
     def loss(self) -> tuple[Entry, ...]:
         """Losses that the journals state themselves: a full disk, or what repair found."""
         return tuple(self._all().losses)

@@ -15,18 +15,19 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from runlog import codec, frames, framing
 from runlog.damage import Damage, DamageKind
 from runlog.errors import FormatError, NotFound
 from runlog.journal import names
-from runlog.journal.clashes import clashes
-from runlog.journal.contents import Contents, read_files
 from runlog.journal.source import FileSource
 from runlog.segment import PageLost, Segment
 from runlog.stats import Totals, from_footer
+
+if TYPE_CHECKING:
+    from runlog.journal.contents import Contents
 
 _RETRIES = 5
 
@@ -188,6 +189,8 @@ class Journal:
                 detail = "a blob's bytes do not match their checksum"
                 kind = DamageKind.CHECKSUM
                 yield Damage(name, kind, frame.body, size, seq, seq, None, 1, detail)
+        from runlog.journal.clashes import clashes  # deferred: numpy
+
         yield from clashes(contents, self.writer)
 
     def blob(self, digest: str) -> bytes | None:
@@ -232,6 +235,8 @@ class Journal:
         return self._contents
 
     def _read_files(self) -> Contents:
+        from runlog.journal.contents import read_files  # deferred: numpy
+
         has_footer = self.footer() is not None
         return read_files(self.writer, self._sealed, self._tails, has_footer=has_footer)
 

@@ -13,8 +13,7 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from runlog import chunk, codec, frames, framing
-from runlog.journal.tails import decode_tail
+from runlog import codec, frames, framing
 
 PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008)
 """Seconds before each further look at a torn end. A writer needs microseconds, once it runs."""
@@ -98,6 +97,8 @@ class FileSource:
 
 def _stands(source: FileSource, offset: int) -> bool:
     """Whether a sound frame stands at an offset; within the file header, whether that is sound."""
+    from runlog.journal.tails import decode_tail  # deferred: a list of finished runs needs no numpy
+
     start = source.read(0, framing.FILE_HEADER_SIZE)
     header = framing.parse_file_header(start)
     if header is None or offset < framing.FILE_HEADER_SIZE:
@@ -112,6 +113,8 @@ def _stands(source: FileSource, offset: int) -> bool:
 
 
 def _is_frame(source: FileSource, offset: int, salt: bytes) -> bool:
+    from runlog import chunk  # deferred: numpy
+
     found = framing.parse_frame_header(source.read(offset, framing.FRAME_HEADER_SIZE), salt)
     if found is None or offset + found[0].size > source.size:
         return False

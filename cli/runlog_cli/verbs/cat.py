@@ -33,6 +33,6 @@ def cat(
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()
-    if view.damage:
-        render.report_damage(view.damage)
+    if view.damage_met:
+        render.report_damage(view.damage_met)
         raise typer.Exit(options.EXIT_LOSS)

@@ -77,8 +77,8 @@ def history(
     how = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
     {"table": _print_table, "csv": _print_csv, "jsonl": _print_jsonl}[how](rows)
     sys.stdout.flush()
-    if view.damage:
-        render.report_damage(view.damage)
+    if view.damage_met:
+        render.report_damage(view.damage_met)
         raise typer.Exit(options.EXIT_LOSS)
 
 
