@@ -27,12 +27,12 @@ class Line:
     Attributes:
         text: without colours, line end, and blanks at the end.
         styled: the same with colours, as ANSI sequences; nothing outlasts the line.
-        stream: stdout or stderr; of the last change, if both share a screen.
+        stream: stdout or stderr; if both share a screen, that of the screen's newest record.
         time: of the last change, µs since the Unix epoch.
         writer: whose console it is.
         number: of its row on that console, from 1. While a run goes on a line may change, and keeps
             its number.
-        first_seq, last_seq: the first and the last record that changed it.
+        first_seq, last_seq: the record that made its row, and the last that changed it.
     """
 
     text: str

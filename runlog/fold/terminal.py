@@ -1,7 +1,7 @@
 """What a terminal finally shows of the bytes written to one stream.
 
 A terminal without a right edge, whose last `SCREEN` rows can still be changed. The rules are
-normative and stated in spec/folds.md, Console; decision 9 says why they are ours.
+normative and stated in spec/folds.md, Console; decision 11 says why they are ours.
 """
 
 from __future__ import annotations
