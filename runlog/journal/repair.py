@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +114,8 @@ def _alive(journal: Journal) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return start.pid != os.getpid() or True
+        pass  # it is there, and another user's
+    return True
 
 
 def _rewrite(journal: Journal, problems: list[Damage]) -> tuple[int, list[Path]]:
@@ -234,14 +235,11 @@ def _readable(journal: Journal, segment: Segment) -> Segment | None:
     seqs = [g.first_seq for g in groups] + [raw.seq for raw in others]
     if not seqs:
         return None
-    counts: dict[int, int] = {}
-    for raw in others:
-        counts[raw.tag] = counts.get(raw.tag, 0) + 1
     return dataclasses.replace(
         segment,
         groups=tuple(groups),
         load_others=lambda: others,
-        others=counts,
+        others=Counter(raw.tag for raw in others),
         records=sum(g.rows for g in groups) + len(others),
         first_seq=min(seqs),
         last_seq=max([g.last_seq for g in groups] + [raw.seq for raw in others]),
