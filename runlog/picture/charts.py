@@ -69,7 +69,7 @@ def axis(low: float, high: float, about: int, margin: float, *, whole: bool = Fa
         margin: room beyond both ends, as a share of the range.
         whole: ticks at whole numbers only.
     """
-    if low == high:
+    if high - low < numbers.NOTHING:
         ticks = [low]
         room = abs(low) / 10 or 1.0
     else:
@@ -120,11 +120,10 @@ def _axis_of_x(curves: Sequence[Curve]) -> Axis:
 
 
 def _axis_of_y(curves: Sequence[Curve]) -> Axis:
-    low = min((float(np.nanmin(c.low)) for c in curves if c.odd_count < c.count), default=None)
-    high = max((float(np.nanmax(c.high)) for c in curves if c.odd_count < c.count), default=None)
-    if low is None or high is None:
+    ranges = [c.range for c in curves if c.range is not None]
+    if not ranges:
         return Axis(0.0, 1.0, (), ())  # there are only marks
-    return axis(low, high, 4, 0.04)
+    return axis(min(low for low, _ in ranges), max(high for _, high in ranges), 4, 0.04)
 
 
 def _y_labels(y_axis: Axis, left: float) -> str:
@@ -229,13 +228,12 @@ def _marks(curves: Sequence[Curve], x_axis: Axis) -> str:
 
 def _data(curve: Curve) -> str:
     """What the script shows under the pointer: x, and the values there."""
-    sound = ~np.isnan(curve.y)
-    names = {"at": curve.x, "y": curve.y}
+    columns = {"at": curve.x, "y": curve.y}
     if curve.is_band:
-        names |= {"low": curve.low, "high": curve.high}
+        columns |= {"low": curve.low, "high": curve.high}
     return "".join(
-        f' data-{name}="{_list(values[sound], 9 if name == "at" else 5)}"'
-        for name, values in names.items()
+        f' data-{name}="{_list(values, 9 if name == "at" else 5)}"'
+        for name, values in columns.items()
     )
 
 
@@ -249,11 +247,8 @@ def _described(group: Group) -> str:
         curve = series.curve
         name = f"{series.label}: " if len(group.series) > 1 else ""
         parts.append(f"{name}{curve.count:,} value{'s' * (curve.count != 1)}")
-        if curve.low.size:
-            low, high = (
-                numbers.short(float(curve.low.min())),
-                numbers.short(float(curve.high.max())),
-            )
+        if curve.range is not None:
+            low, high = map(numbers.short, curve.range)
             parts[-1] += f" from {low} to {high}" if low != high else f", all {low}"
         if curve.odd_count:
             parts[-1] += f", {curve.odd_count:,} of them NaN or infinite"

@@ -8,6 +8,7 @@ line through it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +30,7 @@ _ALL: Final = 2 * SHARES
 """So many values are drawn one by one."""
 _AT_ONCE: Final = 20_000_000
 """Values in memory at a time."""
-_NOT_NUMBERS: Final = frozenset({"str", "null", "mixed"})
+_NO_NUMBERS: Final = frozenset({"str", "null", "mixed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,13 @@ class Curve:
     def is_band(self) -> bool:
         """Whether a point stands for several values."""
         return self.low is not self.y
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The least and the greatest value; None if no value is finite."""
+        if self.odd_count == self.count:
+            return None
+        return float(np.nanmin(self.low)), float(np.nanmax(self.high))
 
 
 def curves(view: RunView, limit: int) -> tuple[list[Curve], int]:
@@ -101,7 +109,10 @@ def curves(view: RunView, limit: int) -> tuple[list[Curve], int]:
 
 
 def _drawable(metric: Metric) -> bool:
-    return bool(set(metric.kinds) - {"null"}) and not set(metric.kinds) & (_NOT_NUMBERS - {"null"})
+    """Whether there are numbers; integers of more than 64 bits count as mixed."""
+    return bool(set(metric.kinds) - _NO_NUMBERS) or (
+        "mixed" in metric.kinds and math.isfinite(_number(metric.last) or math.nan)
+    )
 
 
 def _groups(names: Iterable[str], metrics: Mapping[str, Metric]) -> Iterator[list[str]]:
@@ -136,14 +147,23 @@ def _numbers(values: Any) -> tuple[Array, Array]:
 
     has = np.ones(len(values), bool)
     if values.null_count:
-        has = values.is_valid().to_numpy(zero_copy_only=False)
+        has = np.array(values.is_valid())
         values = values.drop_null()
-    if pa.types.is_string(
-        values.type
-    ):  # JSON: numbers that no type holds all of, such as 1 and inf
-        numbers = [float(from_json(json.loads(text))) for text in values.to_pylist()]
-        return has, np.array(numbers, np.float64)
+    if pa.types.is_string(values.type):
+        # JSON, since no type holds all values: 1 and inf, or 1 and "a", which is passed over.
+        parsed = [_number(from_json(json.loads(text))) for text in values.to_pylist()]
+        has[has] = [number is not None for number in parsed]
+        return has, np.array([number for number in parsed if number is not None], np.float64)
     return has, values.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _number(value: Any) -> float | None:
+    if not isinstance(value, int | float | np.generic):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _pairs(read: Mapping[str, Column], name: str, axis: str) -> tuple[Array, Array]:

@@ -6,6 +6,9 @@ import itertools
 import math
 from typing import Final
 
+NOTHING: Final = 1e-300
+"""Two numbers that are closer are drawn as one: less than that cannot be divided any more."""
+
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _UNITS: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -22,12 +25,10 @@ def ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[f
     span = high - low
     if not math.isfinite(span):
         return [low, 0.0, high]
-    if span <= 0 or span / max(abs(low), abs(high)) < 1e-12:
+    if span < NOTHING or span / max(abs(low), abs(high)) < 1e-12:
         return [low]
     rough = span / about
     power = 10.0 ** math.floor(math.log10(rough))
-    if power == 0:
-        return [low, high]
     step = next(s * power for s in _STEPS if s * power >= rough * 0.999)
     if whole:
         step = max(1.0, step if step >= 10 else float(round(step)))

@@ -38,8 +38,8 @@
     const { curves, plot, x } = read(chart), box = plot.getBoundingClientRect();
     const left = plot.getScreenCTM(), start = left.e, width = left.a * GRAIN;
     const here = x[0] + Math.min(1, Math.max(0, (event.clientX - start) / width)) * (x[1] - x[0]);
-    const found = curves.filter((c) => c.at.length).map((c) => ({ c, i: nearest(c.at, here) }));
-    if (!found.length || !box.width) return;
+    const found = curves.map((c) => ({ c, i: nearest(c.at, here) }));
+    if (!box.width) return;
     const closest = found.reduce((a, b) =>
       Math.abs(b.c.at[b.i] - here) < Math.abs(a.c.at[a.i] - here) ? b : a);
     const at = closest.c.at[closest.i];
@@ -58,7 +58,7 @@
     const lines = [`${chart.dataset.axis} ${at.toLocaleString("en")}`];
     for (const { c, i } of found) {
       const range = shown(c.y[i]) +
-        (c.low[i] === c.high[i] ? "" : ` (${shown(c.low[i])} to ${shown(c.high[i])})`);
+        (c.low[i] === c.high[i] || Number.isNaN(c.y[i]) ? "" : ` (${shown(c.low[i])} to ${shown(c.high[i])})`);
       const away = c.at[i] === at ? "" : ` at ${c.at[i].toLocaleString("en")}`;
       lines.push(found.length > 1 ? `${c.name} ${range}${away}` : range);
     }
@@ -68,7 +68,8 @@
       return div;
     }));
     const inside = figure.getBoundingClientRect(), place = start + share(at, x) * width - inside.left;
-    tip.style.left = place > inside.width / 2 ? `${place - tip.offsetWidth - 10}px` : `${place + 10}px`;
+    const wanted = place > inside.width / 2 ? place - tip.offsetWidth - 10 : place + 10;
+    tip.style.left = `${Math.max(4, Math.min(wanted, inside.width - tip.offsetWidth - 6))}px`;
   };
 
   const leave = (chart) => {
@@ -78,8 +79,8 @@
 
   // Logarithmic: what is not positive is left out.
   const logarithmic = (chart) => {
-    const { curves, across, plot, x } = read(chart);
-    const positive = curves.flatMap((c) => [...c.low, ...c.high]).filter((v) => v > 0);
+    const { curves, across: grid, plot, x } = read(chart);
+    const positive = curves.flatMap((c) => [...c.y, ...c.low, ...c.high]).filter((v) => v > 0);
     if (!positive.length) return;
     let low = Math.log10(positive.reduce((a, b) => Math.min(a, b)));
     let high = Math.log10(positive.reduce((a, b) => Math.max(a, b)));
@@ -99,11 +100,20 @@
       });
       c.line.setAttribute("d", line || "M0 0");
       c.dots?.setAttribute("d", dots || "M0 0");
-      const there = c.high.map((v, i) => `${across[i]} ${up(v)}`);
-      const back = c.low.map((v, i) => `${across[i]} ${up(v)}`).reverse();
-      c.band?.setAttribute("d", `M${[...there, ...back].join("L")}z`);
+      let band = "", piece = [];
+      for (let i = 0; c.band && i <= c.high.length; i++) {
+        if (c.high[i] > 0) {
+          piece.push(i);
+        } else if (piece.length) {
+          const there = piece.map((j) => `${across[j]} ${up(c.high[j])}`);
+          const back = piece.reverse().map((j) => `${across[j]} ${up(c.low[j])}`);
+          band += `M${[...there, ...back].join("L")}z`;
+          piece = [];
+        }
+      }
+      c.band?.setAttribute("d", band || "M0 0");
     }
-    across.replaceChildren();
+    grid.replaceChildren();
     const [left, top, width, height] = ["x", "y", "width", "height"].map((n) => Number(plot.getAttribute(n)));
     const every = Math.max(1, Math.ceil((high - low) / 5));
     const ticks = [];
@@ -111,13 +121,15 @@
     if (ticks.length < 2) ticks.splice(0, 9, 10 ** (low + room), 10 ** (high - room));
     for (const tick of ticks) {
       const y = top + (up(tick) / GRAIN) * height;
-      const line = across.appendChild(document.createElementNS(SVG, "path"));
+      const line = grid.appendChild(document.createElementNS(SVG, "path"));
       line.setAttribute("d", `M${left} ${y}H${left + width}`);
-      const text = across.appendChild(document.createElementNS(SVG, "text"));
+      const text = grid.appendChild(document.createElementNS(SVG, "text"));
       text.setAttribute("x", left - 5);
       text.setAttribute("y", y + 3.5);
       text.setAttribute("text-anchor", "end");
-      text.textContent = String(Number(tick.toPrecision(3))).replace("e+", "e");
+      const plain = tick > 1e-4 && tick < 1e4;
+      text.textContent = plain ? String(Number(tick.toPrecision(3)))
+        : tick.toExponential(2).replace(/\.?0*e\+?/, "e");
     }
   };
   const linear = (chart) => {
