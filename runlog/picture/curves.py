@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -158,12 +159,9 @@ def _numbers(values: Any) -> tuple[Array, Array]:
 
 
 def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float | np.generic):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
         return math.inf if value > 0 else -math.inf
+    return float(value) if isinstance(value, int | float | np.generic) else None
 
 
 def _pairs(read: Mapping[str, Column], name: str, axis: str) -> tuple[Array, Array]:
