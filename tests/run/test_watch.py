@@ -135,6 +135,12 @@ def test_a_pickled_model_carries_no_hooks(armed: Any) -> None:
     assert own_hooks(pickle.loads(data)) == []  # noqa: S301 - made above
 
 
+def test_a_model_is_given_to_another_process_without_a_warning(armed: Any) -> None:
+    from torch.multiprocessing.reductions import ForkingPickler
+
+    assert b"runlog" not in bytes(ForkingPickler.dumps(armed))
+
+
 def test_a_saved_model_carries_no_hooks(armed: Any) -> None:
     file = io.BytesIO()
     torch.save(armed, file)
