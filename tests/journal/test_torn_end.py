@@ -240,3 +240,23 @@ def test_a_writer_that_writes_each_frame_in_two_goes_is_never_seen_damaged(
     assert counts == sorted(counts)
     assert len(seqs(live.folder)) == 2999
     assert first.seq == 1
+
+
+def test_a_listing_that_missed_a_tail_between_two_others_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose names change while they are read may be told without one of them."""
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p")).rotate()
+    missed = journal.log(0, {"a": 1}).tail.name
+    journal.rotate().log(1, {"a": 2}).close()
+    listed = os.listdir
+    hidden = [missed]
+
+    def listing(folder: Path) -> list[str]:
+        gone = hidden.pop() if hidden else None
+        return [name for name in listed(folder) if name != gone]
+
+    monkeypatch.setattr(os, "listdir", listing)
+    assert seqs(tmp_path) == [1, 2, 3]
+    (tmp_path / missed).unlink()
+    assert [p.reason for p in verify(tmp_path).problems] == [DamageKind.GAP]
