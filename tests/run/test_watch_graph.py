@@ -57,3 +57,11 @@ def test_outputs_of_any_structure_have_shapes(run: runlog.Run) -> None:
     run.watch(model, log=None, log_graph=True)
     model(torch.randn(5, 2, 3))
     assert layers(run)[0]["output_shape"] == [[5, 2, 4], [[1, 2, 4], [1, 2, 4]]]
+
+
+def test_nothing_waits_for_a_model_after_the_run_has_finished() -> None:
+    model, other = nn.Linear(4, 2), nn.Linear(4, 2)
+    with runlog.init(project="watched", settings={"quiet": True}) as run:
+        run.watch(model, log=None, log_graph=True)
+    other(torch.randn(2, 4))
+    assert hooks_on(model) == 0

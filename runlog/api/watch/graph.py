@@ -75,7 +75,8 @@ class Shapes:
             name = self._names.get(module)
             if name is not None and name not in self._shapes:
                 self._shapes[name] = shape_of(output)
-            if module is self._model() or self._model() is None:
+            run, model = self._run(), self._model()
+            if module is model or model is None or run is None or run._finished:  # noqa: SLF001 - our own run
                 self.remove()
         except Exception as error:  # noqa: BLE001 - law L8
             self._tell(error)
