@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+
+from runlog.frozen import frozen, replace
 
 
 class DamageKind(enum.StrEnum):
@@ -26,7 +27,7 @@ class DamageKind(enum.StrEnum):
     UNREADABLE = "unreadable"  # the operating system refused the bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Damage:
     """One place in one file that could not be read, or does not agree with the rest.
 

@@ -15,33 +15,30 @@ lets old readers skip them and new readers read old journals (law L7).
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
+
+from runlog.frozen import MISSING, Field, field, frozen, make
 
 T = TypeVar("T")
 
 Value = Any
 """A storable value: None, bool, int, float, str, bytes, a numpy scalar, a list or dict of these."""
 
-_MISSING: Any = dataclasses.MISSING
-
-KINDS: dict[Any, str] = {
-    str: "str",
-    int: "int",
-    float: "float",
-    bool: "bool",
-    bytes: "bin",
-    Any: "value",
-    Mapping[str, Any]: "map",
-    tuple[str, ...]: "strs",
+KINDS: dict[str, str] = {
+    "str": "str",
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+    "bytes": "bin",
+    "Value": "value",
+    "Mapping[str, Value]": "map",
+    "tuple[str, ...]": "strs",
 }
-"""Annotation of an item -> the word for it in the spec. `X | None` adds `?` to the word."""
+"""Annotation of an item -> the word for it in the spec. ` | None` adds `?` to the word."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One field of a record type, as the spec tells it."""
 
@@ -53,7 +50,7 @@ class Item:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordType:
     """A declared record type.
 
@@ -75,7 +72,7 @@ BY_NAME: dict[str, RecordType] = {}
 BY_CLASS: dict[type, RecordType] = {}
 
 
-def item(doc: str, *, unit: str | None = None, default: Value = _MISSING) -> Any:
+def item(doc: str, *, unit: str | None = None, default: Value = MISSING) -> Any:
     """Declare one item of a record.
 
     Args:
@@ -85,10 +82,8 @@ def item(doc: str, *, unit: str | None = None, default: Value = _MISSING) -> Any
     """
     meta = {"doc": doc, "unit": unit}
     if isinstance(default, dict):
-        return dataclasses.field(metadata=meta, default_factory=lambda: dict(default))
-    if default is _MISSING:
-        return dataclasses.field(metadata=meta)
-    return dataclasses.field(metadata=meta, default=default)
+        return field(default_factory=lambda: dict(default), metadata=meta)
+    return field(default=default, metadata=meta)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(item,))
@@ -96,13 +91,13 @@ def record(*, tag: int, name: str) -> Callable[[type[T]], type[T]]:
     """Make a class a record type: frozen, slotted, and known by tag and name.
 
     Raises:
-        ValueError: the tag or name is taken, an annotation has no wire form, or a required item
-            follows an optional one (a programming mistake, met at import).
+        ValueError: the tag or name is taken, or an annotation has no wire form.
+        TypeError: a required item follows an optional one. All are mistakes met at import.
     """
 
     def declare(cls: type[T]) -> type[T]:
-        made = dataclass(frozen=True, slots=True)(cls)
-        spec = RecordType(tag, name, made, _items(made))
+        made, fields = make(cls)
+        spec = RecordType(tag, name, made, _items(made, fields))
         if tag in BY_TAG or name in BY_NAME:
             raise ValueError(f"record {name!r}: tag {tag} or the name is declared twice")
         BY_TAG[tag] = BY_NAME[name] = BY_CLASS[made] = spec
@@ -111,34 +106,25 @@ def record(*, tag: int, name: str) -> Callable[[type[T]], type[T]]:
     return declare
 
 
-def _items(cls: type) -> tuple[Item, ...]:
-    hints = typing.get_type_hints(cls)
+def _items(cls: type, fields: Mapping[str, Field]) -> tuple[Item, ...]:
     out: list[Item] = []
-    for f in dataclasses.fields(cls):
-        required = f.default is _MISSING and f.default_factory is _MISSING
-        default = None if required else f.default
-        if not required and f.default is _MISSING:
-            default = f.default_factory()  # type: ignore[operator] # found not to be MISSING
-        if required and out and not out[-1].required:
-            raise ValueError(f"{cls.__name__}.{f.name}: a required item follows an optional one")
+    for name, told in fields.items():
+        default = None if told.required else told.factory() if told.factory else told.default
         out.append(
             Item(
-                f.name,
-                _kind(hints[f.name]),
-                f.metadata["doc"],
-                f.metadata["unit"],
+                name,
+                _kind(cls.__annotations__[name]),
+                told.metadata["doc"],
+                told.metadata["unit"],
                 default,
-                required,
+                told.required,
             )
         )
     return tuple(out)
 
 
-def _kind(hint: Any) -> str:
-    args = typing.get_args(hint)
-    if type(None) in args:
-        (inner,) = (a for a in args if a is not type(None))
-        return _kind(inner) + "?"
-    if hint not in KINDS:
+def _kind(hint: str) -> str:
+    plain = hint.removesuffix(" | None")
+    if plain not in KINDS:
         raise ValueError(f"an item annotated {hint!r} has no wire form")
-    return KINDS[hint]
+    return KINDS[plain] + "?" * (plain != hint)

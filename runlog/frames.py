@@ -7,13 +7,13 @@ searches for the next sound one of the same file, and says what it passed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
 
 from runlog import codec, framing, stream, zstd
 from runlog.damage import Damage, DamageKind
 from runlog.framing import FRAME_HEADER_SIZE, FRAME_MAGIC, FrameHeader
+from runlog.frozen import frozen
 
 Read = Callable[[int, int], bytes]
 """Gives bytes by offset and size; fewer where the source ends."""
@@ -21,7 +21,7 @@ Read = Callable[[int, int], bytes]
 _BLOCK: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """A sealed frame whose header is sound.
 
@@ -62,7 +62,7 @@ class Frame:
         return head
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """What the start of a file told.
 

@@ -8,9 +8,10 @@ big-endian, as in msgpack. spec/format.md has the same layouts as tables.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
+
+from runlog.frozen import frozen
 
 VERSION: Final = 1
 """Format version: the number in every magic."""
@@ -31,7 +32,7 @@ FILE_HEADER_SIZE: Final = _FILE_HEADER.size
 WRITER_ID_SIZE: Final = 36
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileHeader:
     """The first 80 bytes of a `.rlog` or `.rtail` file.
 
@@ -114,7 +115,7 @@ TAIL_OVERHEAD: Final = TAIL_HEADER.size + 4
 MAX_TAIL_FRAME: Final = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TailFrame:
     """One frame of a tail: a record, or the interning of a schema.
 
@@ -158,7 +159,7 @@ _FRAME_HEADER: Final = struct.Struct(">4s4sHHIQQQIIIII")
 FRAME_HEADER_SIZE: Final = _FRAME_HEADER.size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameHeader:
     """The 60 bytes that open a sealed frame: header, then head, then body.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import abc
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runlog import codec
@@ -18,6 +17,7 @@ from runlog.damage import Damage, DamageKind
 from runlog.declare import BY_NAME
 from runlog.errors import ArgumentValueError
 from runlog.framing import TAG_LOG
+from runlog.frozen import frozen
 from runlog.paths import Path, assign, nest
 from runlog.records import Entry, Log
 
@@ -56,7 +56,7 @@ class PageLost(Exception):
         self.damage = damage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnStats:
     """What a chunk's directory says of one column. Of values that are no numbers, only `last`.
 
@@ -89,7 +89,7 @@ class BulkLoader(abc.ABC):
         """Several, each the data or why it cannot be had; `allocate` gives their memory."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class RowGroup:
     """Rows that share key names, value types and flags.
 
@@ -157,7 +157,7 @@ class RowGroup:
         return data if isinstance(data, list) else data.tolist()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Raw:
     """A record that is no row, as stored."""
 
@@ -167,7 +167,7 @@ class Raw:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Segment:
     """A stretch of records of one journal, in sequence.
 
@@ -322,7 +322,7 @@ def malformed(file: str, offset: int, seq: int, detail: str) -> Damage:
     return Damage(file, DamageKind.MALFORMED, offset, None, seq, seq, None, 1, detail)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One row's payload, decoded."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from runlog.frozen import frozen
 from runlog.records import Finish, RunStart
 
 State = Literal["running", "finished", "failed", "crashed", "preempting", "empty"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """What the journal of one process tells.
 
@@ -32,7 +32,7 @@ class Process:
     alive: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """A run's state, and the finish record that decides it, if one does."""
 

@@ -12,13 +12,13 @@ import functools
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
 
 from runlog import codec, framing
 from runlog.damage import Damage, DamageKind
 from runlog.framing import TAG_LOG, TAG_SCHEMA, TAIL_HEADER, TAIL_MAGIC, TAIL_OVERHEAD, TAIL_PREFIX
+from runlog.frozen import frozen
 from runlog.paths import Path
 from runlog.segment import KNOWN_FLAGS
 
@@ -51,7 +51,7 @@ class Schema:
             `pack(prefix, seq, time, lead, step, tails[flags], *values)`.
         numbers: packs the values alone that are numbers.
         tails: flags byte -> the row's constant bytes between step and numbers.
-        reminded: sequence number at which the schema was last written to the open tail.
+        reminded: number of the tail that the schema was last written to; 0 for none.
     """
 
     __slots__ = (
@@ -201,7 +201,7 @@ def _paths(keys: tuple[Any, ...]) -> tuple[Path, ...]:
 # ---------------------------------------------------------------- decoding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameRun:
     """Frames of equal size and equal constant bytes, one after another; most often rows.
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The map of the project: a module may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
+    ("frozen",),
     ("damage", "forking", "paths", "version"),
     ("errors",),
     ("declare",),
@@ -41,8 +42,8 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 
 # Tighter than their level.
 ONLY = {
-    "records": {"declare"},  # declarations, nothing else
-    "fold": {"declare", "errors", "paths", "records"},  # no clock, no files, no bytes
+    "records": {"declare", "frozen"},  # declarations, nothing else
+    "fold": {"declare", "errors", "frozen", "paths", "records"},  # no clock, no files, no bytes
     "shim": {""},  # `import runlog`: public names, as any training script
 }
 

@@ -6,12 +6,12 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runlog.api.settings import Settings
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
+from runlog.frozen import field, frozen
 from runlog.records import DefineMetric, RunStart
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOMENT: Final = re.compile(r"(?P<run>[^?]+)\?_step=(?P<step>\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moment:
     """A step of a run: where a branch begins.
 
@@ -49,7 +49,7 @@ class Moment:
         return cls(match["run"], int(match["step"]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prior:
     """What a run that goes on with another takes over from it.
 

@@ -8,7 +8,6 @@ it; readers do not fill anything in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from runlog import codec
@@ -16,6 +15,7 @@ from runlog.api.values import storable
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.fold import metrics
 from runlog.fold.metrics import AGGREGATIONS, GOALS
+from runlog.frozen import frozen
 from runlog.paths import Path, flatten, metric_name, metric_path
 from runlog.records import DefineMetric, Entry
 
@@ -29,7 +29,7 @@ Number = Any
 """An int, a float, or a numpy scalar."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metric:
     """What one `define_metric` call said. Can be given to others as their `step_metric`.
 
@@ -130,7 +130,7 @@ def _goal(goal: str) -> str:
     raise ArgumentValueError(f"define_metric: goal must be one of {', '.join(GOALS)}, not {goal!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Plan:
     """What to do with rows of the same keys.
 

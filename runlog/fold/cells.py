@@ -7,9 +7,9 @@ several journals merge in any order to the same result.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from runlog.frozen import frozen
 from runlog.paths import Path, assign
 
 Order = tuple[int, str, int]
@@ -25,7 +25,7 @@ REMOVED: Final = _Removed()
 """Value of a cell whose path was taken away."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """A path's newest value.
 

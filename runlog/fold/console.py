@@ -11,16 +11,16 @@ from __future__ import annotations
 import copy
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from runlog.fold.cells import Order
 from runlog.fold.terminal import SCREEN, Row, Screen
+from runlog.frozen import frozen
 from runlog.records import Console, Entry
 
 _SHOWN = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line of a run's console.
 

@@ -7,10 +7,10 @@ journals. `overwrite` voids what was given for its name before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from runlog.fold.cells import Cell, Cells, put
+from runlog.frozen import frozen
 from runlog.paths import Path, metric_name, metric_path
 from runlog.records import DefineMetric, Entry
 
@@ -25,7 +25,7 @@ _OVERWRITE: Final = "overwrite"
 EMPTY: Cells = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """What holds for one metric, or for all whose names begin alike.
 

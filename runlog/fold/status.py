@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from runlog.fold.cells import Order
+from runlog.frozen import frozen, replace
 from runlog.records import Entry, Finish, Log, RunStart, RunUpdate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Named:
     """A property of the run and the place of the record that set it last."""
 
@@ -16,7 +15,7 @@ class Named:
     value: str | tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """What the records say of a run's life.
 

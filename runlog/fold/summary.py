@@ -9,10 +9,10 @@ places of such settings are a state of their own (`resets`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put, tree
+from runlog.frozen import frozen, replace
 from runlog.paths import Path, flatten
 from runlog.records import Entry, Log, Summary
 
@@ -22,7 +22,7 @@ Resets = Mapping[Path, Order]
 """Path -> place of the newest record that set or removed it by hand."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Aggregates:
     """What a summary has instead of a metric's last value.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from runlog.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Entry:
     """One record with its place in the run.
 
@@ -30,7 +31,7 @@ class Entry:
         return (self.time, self.writer, self.seq)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """A record of a type that this version does not know; skipped by folds, kept by copies.
 
