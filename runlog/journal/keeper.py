@@ -48,7 +48,7 @@ class Pending:
         path: of the file.
         fd: open for writing.
         first_seq: from the file's name.
-        bytes: once rotated away.
+        bytes: when it was made, and once rotated away.
     """
 
     path: Path

@@ -76,8 +76,7 @@ class JournalWriter:
         "_keeper",
         "_known",
         "_last",
-        "_last_keys",
-        "_last_types",
+        "_last_form",
         "_limit",
         "_lost",
         "_lost_first",
@@ -85,10 +84,12 @@ class JournalWriter:
         "_on_trouble",
         "_pause",
         "_remind",
+        "_rotating",
         "_salt",
         "_seq",
         "_sync_each",
         "_tail",
+        "_tail_number",
         "_told",
         "_variants",
         "closed",
@@ -124,8 +125,8 @@ class JournalWriter:
         self._variants: dict[tuple[Key, ...], int] = {}
         self._active: dict[tuple[Any, ...], Schema] = {}
         self._next_schema = 1
-        self._remind = 0
-        self._pause = 0
+        self._rotating = False
+        self._tail_number = 0
         self._held: list[bytes] = []
         self._held_size = 0
         self._held_first = 0
@@ -133,17 +134,15 @@ class JournalWriter:
         self._lost_first = 0
         self._told: set[str] = set()
         self._last: Schema | None = None
-        self._last_keys: tuple[Any, ...] = ()
-        self._last_types: tuple[type, ...] = ()
+        self._last_form: list[Any] = []  # keys, then types: one list is compared sooner than two
         self.closed = False
         header = self._header(framing.KIND_JOURNAL)
         self._keeper = Keeper(self, header, fsync_interval)
         try:
-            self._tail = self._new_tail()
+            self._switch(self._new_tail())
         except OSError:
             self._keeper.abandon()
             raise
-        self._fd = self._tail.fd
         self._keeper.start()
 
     @property
@@ -160,13 +159,12 @@ class JournalWriter:
             False, with nothing done, if `data` is anything but a flat mapping of str to numbers;
             then `log_leaves` is the way.
         """
+        values = data.values()
+        form = [*data, *map(type, values)]
+        # No call between here and the schema: else a signal handler could exchange what they match.
         schema = self._last
-        if (
-            schema is None
-            or tuple(data) != self._last_keys
-            or tuple(map(type, data.values())) != self._last_types
-        ):
-            schema = self._find(data)
+        if form != self._last_form or schema is None:
+            schema = self._find(data, form)
             if schema is None:
                 return False
         now = time_ns() // 1000
@@ -176,17 +174,19 @@ class JournalWriter:
         seq = self._seq
         try:
             body = schema.pack(
-                schema.prefix, seq, now, schema.lead, step, schema.tails[flags], *data.values()
+                schema.prefix, seq, now, schema.lead, step, schema.tails[flags], *values
             )
         except struct.error:  # an int beyond 64 bits
             return False
         frame = body + crc32(body).to_bytes(4, "big")
+        if self._seq != seq:  # a signal handler has written meanwhile; nothing can from here on
+            return self.log_row(data, step, flags)
         self._seq = seq + 1
         before = self._at
         try:
             done = _write(self._fd, frame)
             if done == schema.size:
-                self._at = at = before + done
+                self._at = at = self._at + done
                 if at >= self._pause:
                     self._housekeep()
                 return True
@@ -210,22 +210,22 @@ class JournalWriter:
                 self._seq = seq
             self._at = at
 
-    def _find(self, data: Mapping[str, Any]) -> Schema | None:
+    def _find(self, data: Mapping[str, Any], form: list[Any]) -> Schema | None:
         """The open tail's schema for a flat row of plain numbers; None for any other row."""
         if self.closed:
             return None
-        keys = tuple(data)
-        types = tuple(map(type, data.values()))
-        schema = self._active.get((keys, types))
+        schema = self._active.get(tuple(form))
         if schema is None:
             codes = "".join([type_code(v) for v in data.values()])
-            if "v" in codes or not all(type(key) is str and key.isprintable() for key in keys):
+            if "v" in codes or not all(type(key) is str and key.isprintable() for key in data):
                 return None
-            schema = self._declare(tuple((key,) for key in keys), codes)
+            schema = self._declare(tuple((key,) for key in data), codes)
             if not schema.fixed:
                 return None
-            self._active[keys, types] = schema
-        self._last, self._last_keys, self._last_types = schema, keys, types
+        if schema.reminded != self._tail_number and self._fd >= 0:
+            return self._find(data, form)  # a signal handler has changed the tail meanwhile
+        self._active[tuple(form)] = schema
+        self._last, self._last_form = schema, form
         return schema
 
     def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
@@ -244,8 +244,10 @@ class JournalWriter:
         if schema.types != codes:  # too many type combinations: stored untyped from here on
             loose = codec.pack(values)
         seq = self._seq
-        frame = schema.frame(self._salt, seq, self._now(), step, flags, values, loose)
-        self._put(frame, seq)
+        if not self._put(
+            schema.frame(self._salt, seq, self._now(), step, flags, values, loose), seq
+        ):
+            self.log_leaves(leaves, step, flags)
 
     # ------------------------------------------------------------ other records
 
@@ -267,32 +269,41 @@ class JournalWriter:
             return self._append(tag, payload)
 
     def _append(self, tag: int, payload: bytes) -> int:
-        seq = self._seq
-        self._put(framing.encode_tail_frame(self._salt, tag, seq, self._now(), payload), seq)
-        return seq
+        while True:
+            seq = self._seq
+            frame = framing.encode_tail_frame(self._salt, tag, seq, self._now(), payload)
+            if self._put(frame, seq):
+                return seq
 
     def _now(self) -> int:
         self.last_time = max(time_ns() // 1000, self.last_time)
         return self.last_time
 
-    def _put(self, frame: bytes, seq: int) -> None:
-        """`log_row`'s last half, for a frame of any kind."""
+    def _put(self, frame: bytes, seq: int) -> bool:
+        """`log_row`'s last half, for a frame of any kind.
+
+        Returns:
+            False, with nothing done, if a signal handler has taken the sequence number meanwhile.
+        """
+        if self._seq != seq:
+            return False
         self._seq = seq + 1
         before = self._at
         try:
             done = _write(self._fd, frame)
             if done == len(frame):
-                self._at = before + done
+                self._at += done
                 if self._at >= self._pause:
                     self._housekeep()
-                return
+                return True
         except OSError as error:
             self._refused(frame, 0, seq, error)
-            return
+            return True
         except BaseException:
             self._interrupted(seq, before)
             raise
         self._refused(frame, done, seq, None)
+        return True
 
     # ------------------------------------------------------------ schemas
 
@@ -307,11 +318,12 @@ class JournalWriter:
             if schema is None:
                 if len(self._known) >= MAX_SCHEMAS:
                     self._forget_schemas()
-                schema = Schema(self._next_schema, paths, codes, self._salt)
-                self._next_schema += 1
+                number = self._next_schema
+                self._next_schema = number + 1
+                schema = Schema(number, paths, codes, self._salt)
                 self._known[paths, codes] = schema
                 self._variants[paths] = variants + 1
-        if not schema.reminded:
+        if schema.reminded != self._tail_number:
             self._write_schema(schema)
         return schema
 
@@ -320,11 +332,7 @@ class JournalWriter:
         return framing.encode_tail_frame(self._salt, TAG_SCHEMA, seq, self.last_time, payload)
 
     def _write_schema(self, schema: Schema) -> None:
-        schema.reminded = self._seq
-        payload = schema.payload()
-        frame = framing.encode_tail_frame(
-            self._salt, TAG_SCHEMA, self._seq, self.last_time, payload
-        )
+        tail, frame = self._tail_number, self._schema_frame(schema, self._seq)
         try:
             done = _write(self._fd, frame)
         except OSError as error:
@@ -334,6 +342,7 @@ class JournalWriter:
             self._refused(b"", done, self._seq, None)
             return
         self._at += done
+        schema.reminded = tail
 
     def _forget_schemas(self) -> None:
         self._known.clear()
@@ -361,16 +370,25 @@ class JournalWriter:
             os.close(fd)
             path.unlink(missing_ok=True)
             raise
-        self._at = len(header)
         if self._sync_each:
             names.sync_folder(self.folder)
-        self._remind = _REMIND
-        self._set_pause()
-        self._active.clear()
+        return Pending(path, fd, first, bytes=len(header))
+
+    def _switch(self, new: Pending) -> None:
+        """Go on in a new tail.
+
+        Nothing is called here. Signal handlers run only between calls, so one that logs finds the
+        old tail or the new one, never half of each.
+        """
+        self._tail = new
+        self._fd = new.fd
+        self._at = new.bytes
+        self._tail_number += 1
+        self._active = {}
         self._last = None
-        for schema in self._known.values():
-            schema.reminded = 0
-        return Pending(path, fd, first)
+        self._remind = _REMIND
+        sooner = self._limit if self._limit < _REMIND else _REMIND  # noqa: FURB136 - a call
+        self._pause = 0 if self._sync_each else sooner
 
     def _set_pause(self) -> None:
         """Where in the tail `log_row` must stop to do more than write."""
@@ -388,23 +406,30 @@ class JournalWriter:
         elif self._at >= self._remind:
             self._remind *= 8
             for schema in list(self._known.values()):
-                if schema.reminded:
+                if schema.reminded == self._tail_number:
                     self._write_schema(schema)
             self._set_pause()
 
     def rotate(self) -> None:
         """Go on in a new tail and leave the old one to be sealed. Call with `lock` held."""
-        if self._fd < 0:
-            return
+        if self._fd < 0 or self._rotating or self._tail.first_seq == self._seq:
+            return  # nowhere to go, a signal handler amid a rotation, or no record in it yet
+        self._rotating = True
         try:
             new = self._new_tail()
+            old = self._tail
+            if self.closed:  # by a signal handler
+                os.close(new.fd)
+                new.path.unlink(missing_ok=True)
+                return
+            self._switch(new)
+            self._keeper.hand_over(old)
         except OSError as error:
             self.trouble(f"a new tail file could not be made ({error}); going on in the old one")
             self._limit *= 2
             self._set_pause()
-            return
-        old, self._tail, self._fd = self._tail, new, new.fd
-        self._keeper.hand_over(old)
+        finally:
+            self._rotating = False
 
     # ------------------------------------------------------------ trouble (law L8)
 
@@ -413,9 +438,8 @@ class JournalWriter:
         if self._fd >= 0:
             if done:  # a torn frame would be damage
                 with contextlib.suppress(OSError):
-                    os.ftruncate(self._tail.fd, self._at)
-                with contextlib.suppress(OSError):
-                    os.lseek(self._tail.fd, self._at, os.SEEK_SET)
+                    end = os.lseek(self._tail.fd, -done, os.SEEK_CUR)
+                    os.ftruncate(self._tail.fd, end)
             self._fd = -1
             why = error.strerror if error else "the disk may be full"
             self.trouble(
@@ -456,15 +480,15 @@ class JournalWriter:
             for frame in (*names_first, *self._held):
                 if _write(new.fd, frame) != len(frame):
                     raise OSError(28, "still no space")
-                self._at += len(frame)
+                new.bytes += len(frame)
         except OSError:
             os.close(new.fd)
             new.path.unlink(missing_ok=True)
             return False
-        self._fd = new.fd
+        old = self._tail
+        self._switch(new)
         for schema in self._known.values():
-            schema.reminded = self._seq
-        old, self._tail = self._tail, new
+            schema.reminded = self._tail_number
         self._held.clear()
         self._held_size = 0
         if empty:
