@@ -89,6 +89,7 @@ class JournalInfo:
         chunks: sealed chunks.
         tails: open tails.
         rank: of the process in distributed training, if it said.
+        clock: µs by which the process's clock was ahead of the file system's when it began.
     """
 
     writer: str
@@ -104,6 +105,7 @@ class JournalInfo:
     chunks: int
     tails: int
     rank: int | None
+    clock: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,7 @@ class RunView:
             chunks=sum(s.sealed for s in segments),
             tails=journal.tails,
             rank=start.rank if start else None,
+            clock=start.clock if start else None,
         )
 
     @property

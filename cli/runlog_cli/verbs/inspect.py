@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from runlog.records import RunStart
 
+_CLOCKS_APART = 1_000_000
+"""µs between the clocks of two processes from which on it is worth a word."""
 _SHOWN = 40
 """Entries of config and summary, and metrics, that are shown without --all."""
 
@@ -274,10 +276,22 @@ def _print_files(console: Console, view: runlog.RunView) -> None:
         remark = _journal_remark(journals[name]) if name in journals else ""
         table.add_row(Text(f"  {text.printable(name)}"), Text(text.size(size)), Text(remark, "dim"))
     console.print(table)
+    clocks = [journal.clock for journal in view.journals if journal.clock is not None]
+    if clocks and max(clocks) - min(clocks) > _CLOCKS_APART:
+        apart = (max(clocks) - min(clocks)) / 1e6
+        console.print(
+            Text(
+                f"  The clocks of its processes were {apart:,.1f} s apart; their records are in "
+                f"order of those clocks.",
+                "yellow",
+            ),
+            soft_wrap=True,
+        )
 
 
 def _journal_remark(journal: runlog.JournalInfo) -> str:
-    parts = [text.count(journal.records, "record"), text.count(journal.chunks, "chunk")]
+    parts = [] if journal.rank is None else [f"rank {journal.rank}"]
+    parts += [text.count(journal.records, "record"), text.count(journal.chunks, "chunk")]
     if journal.tails:
         parts.append(text.count(journal.tails, "open tail"))
     parts.append("finished" if journal.finished else "not finished")
