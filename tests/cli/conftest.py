@@ -123,7 +123,7 @@ def row(step: int) -> dict[str, Any]:
 
 CRASHING = """
 import sys, runlog
-run = runlog.init(project="digits", id=sys.argv[1], config={"lr": 0.1})
+run = runlog.init(project="digits", id=sys.argv[1], config={"lr": 0.1}, settings={"console": "off"})
 for step in range(int(sys.argv[2])):
     run.log({"loss": 1 / (step + 1)})
 print("ready", flush=True)
