@@ -381,7 +381,7 @@ def test_what_emit_prints_is_shown_and_not_heard() -> None:
 
 
 def run_threads(*works: Any) -> None:
-    threads = [threading.Thread(target=work) for work in works]
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -446,13 +446,16 @@ def test_printing_while_holding_the_lock_that_emit_takes() -> None:
 
         return emit
 
+    both = threading.Barrier(2, timeout=PATIENCE)
+
     def inside(n: int) -> None:
-        for _ in range(2000):
+        for _ in range(200):
             with locks[n]:
+                both.wait()
                 sys.stdout.write(f"inside {n}\n")
 
     def outside() -> None:
-        for _ in range(2000):
+        for _ in range(200):
             sys.stdout.write("outside\n")
 
     with capturing(emit_of(0), lock=lambda: locks[0]), capturing(emit_of(1), lock=lambda: locks[1]):
