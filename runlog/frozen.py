@@ -1,4 +1,4 @@
-"""Frozen dataclasses with slots, made in a sixth of the time.
+"""Dataclasses with slots, frozen or not, made in a sixth of the time.
 
 Every training job pays for `import runlog`, and `dataclasses` takes half a millisecond for a class:
 it compiles six functions and makes the class twice. Here only `__init__` is compiled; the other
@@ -6,7 +6,7 @@ methods are shared. What the functions of `dataclasses` need to know (`fields`, 
 is made when it is first asked for, by `dataclasses` itself.
 
 Differences from `@dataclass(frozen=True, slots=True)`: classes do not inherit fields, and setting
-any attribute is refused, in subclasses too.
+any attribute of a frozen one is refused, in subclasses too.
 """
 
 from __future__ import annotations
@@ -59,50 +59,65 @@ def field(
 @overload
 def frozen(cls: type[T], /) -> type[T]: ...
 @overload
-def frozen(*, eq: bool = True) -> Callable[[type[T]], type[T]]: ...
+def frozen(*, eq: bool = True, slots: bool = True) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def frozen(cls: type[T] | None = None, /, *, eq: bool = True) -> Any:
+def frozen(cls: type[T] | None = None, /, *, eq: bool = True, slots: bool = True) -> Any:
     """Make a class a frozen dataclass with slots.
 
     Args:
         cls: with annotated fields; annotations are text (`from __future__ import annotations`).
         eq: whether instances of equal fields are equal; else only an instance and itself are.
+        slots: False for a class that needs a `__dict__`.
 
     Raises:
         TypeError: a field without a default follows one with a default.
         ValueError: a default could be changed by those who share it.
     """
     if cls is None:
-        return lambda decorated: make(decorated, eq=eq)[0]
-    return make(cls, eq=eq)[0]
+        return lambda decorated: make(decorated, eq=eq, slots=slots)[0]
+    return make(cls, eq=eq, slots=slots)[0]
 
 
-def make(cls: type[T], *, eq: bool = True) -> tuple[type[T], dict[str, Field]]:
-    """`frozen`, and what is known of each field."""
+@dataclass_transform(field_specifiers=(field,))
+def slotted(cls: type[T], /) -> type[T]:
+    """Make a class a dataclass with slots whose fields can be set, and which is not hashable.
+
+    Raises:
+        TypeError, ValueError: as for `frozen`.
+    """
+    return make(cls, frozen=False)[0]
+
+
+def make(
+    cls: type[T], *, eq: bool = True, slots: bool = True, frozen: bool = True
+) -> tuple[type[T], dict[str, Field]]:
+    """The class, and what is known of each field."""
     hints = {k: v for k, v in cls.__annotations__.items() if not v.startswith("ClassVar[")}
     found = {name: _field(cls, name) for name in hints}
     kept = {
         name: value
         for name, value in cls.__dict__.items()
-        if name not in found and name not in {"__dict__", "__weakref__"}
+        if name not in {"__dict__", "__weakref__"} and not (slots and name in found)
     }
     methods = _methods(tuple(found), eq=eq)
+    if eq and not frozen:
+        methods["__hash__"] = None
     methods["__init__"] = _init(found, post="__post_init__" in kept)
     methods["__init__"].__annotations__ = {**hints, "return": None}
     for method in methods.values():
         if method is not None:
             method.__qualname__ = f"{cls.__qualname__}.{method.__name__}"
-    shared = {
-        "__slots__": tuple(found),
+    shared: dict[str, Any] = {
         "__match_args__": tuple(found),
-        "__setattr__": _refuse_set,
-        "__delattr__": _refuse_delete,
-        "__getstate__": _get_state,
-        "__setstate__": _set_state,
         "__replace__": _replace,
-        "__dataclass_fields__": _Told(found, eq=eq),
-        "__dataclass_params__": _Told(found, eq=eq),
+        "__dataclass_fields__": _Told(found, eq=eq, frozen=frozen),
+        "__dataclass_params__": _Told(found, eq=eq, frozen=frozen),
     }
+    if slots:
+        shared |= {"__slots__": tuple(found)}
+        shared |= {"__getstate__": _get_state, "__setstate__": _set_state}
+    if frozen:
+        shared |= {"__setattr__": _refuse_set, "__delattr__": _refuse_delete}
     kind: Any = type(cls)
     made = kind(cls.__name__, cls.__bases__, {**methods, **shared, **kept})
     made.__qualname__ = cls.__qualname__
@@ -200,11 +215,11 @@ def replace(instance: T, /, **changes: Any) -> T:
 class _Told:
     """What `dataclasses` keeps on its classes, made when it is looked for."""
 
-    __slots__ = ("_eq", "_fields", "_name", "_owner")
+    __slots__ = ("_fields", "_flags", "_name", "_owner")
 
-    def __init__(self, fields: Mapping[str, Field], *, eq: bool) -> None:
+    def __init__(self, fields: Mapping[str, Field], **flags: bool) -> None:
         self._fields = fields
-        self._eq = eq
+        self._flags = flags
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
@@ -222,7 +237,7 @@ class _Told:
             elif told.default is not MISSING:
                 extra["default"] = told.default
             body[name] = dataclasses.field(metadata=told.metadata, **extra)
-        twin: Any = dataclasses.dataclass(frozen=True, eq=self._eq)(type("Twin", (), body))
+        twin: Any = dataclasses.dataclass(**self._flags)(type("Twin", (), body))
         value = getattr(twin, self._name)
         setattr(self._owner, self._name, value)
         return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runlog.api.settings import Settings
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
-from runlog.frozen import field, frozen
+from runlog.frozen import field, frozen, replace
 from runlog.records import DefineMetric, RunStart
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def find(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, P
             f"run {start.project}/{start.id} exists already in {folder}; choose another id, or "
             f'resume="allow"'
         )
-    start = dataclasses.replace(start, resume=settings.resume)
+    start = replace(start, resume=settings.resume)
     if not exists:
         return start, None
     if settings.resume is not None:
@@ -204,7 +203,7 @@ def _forked(folder: Path, start: RunStart, at: Moment) -> tuple[RunStart, Prior]
         link_journals(parent, folder)
     except OSError as error:
         raise UsageError(f"{parent} cannot be forked into {folder}: {error}") from None
-    own = dataclasses.replace(prior, name=None, notes=None, tags=())
+    own = replace(prior, name=None, notes=None, tags=())
     return _go_on(start, own, branch_of=at.run, branch_step=at.step), own
 
 
@@ -223,13 +222,13 @@ def _anew(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, 
             f'kept (branches="all"). To go on with it, pass resume="allow"'
         )
         prior = Prior(view.start, 0, view.journals[-1].writer, tells=tells)
-    return dataclasses.replace(start, branch_of=start.id, branch_step=-1), prior
+    return replace(start, branch_of=start.id, branch_step=-1), prior
 
 
 def _go_on(start: RunStart, prior: Prior, **links: Any) -> RunStart:
     """The start record of a journal that continues another."""
     named = start.name if start.name is not None else prior.name
-    return dataclasses.replace(
+    return replace(
         start,
         name=named,
         notes=start.notes if start.notes is not None else prior.notes,

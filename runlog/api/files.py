@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
+from runlog.frozen import field, slotted
 from runlog.records import Blob, Restore, Save
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ POLL: Final = 10.0
 """Seconds between looks at files saved as "live"."""
 
 
-@dataclass(slots=True)
+@slotted
 class _File:
     """A file to keep: where from, where to, and the state in which it was last kept."""
 
@@ -44,7 +42,7 @@ class _File:
     kept: tuple[int, int] | None = None  # size, mtime in ns
 
 
-@dataclass(slots=True)
+@slotted
 class _Work:
     files: dict[str, _File] = field(default_factory=dict)
     pending: list[_File] = field(default_factory=list)
@@ -228,6 +226,9 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
     Raises:
         OSError: it cannot be read or written.
     """
+    import hashlib  # deferred, both: slow to import, and most runs keep no file
+    import shutil
+
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

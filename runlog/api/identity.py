@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import platform
-import secrets
-import socket
 import string
 import sys
 import time
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runlog.api.capture import secrets as hide
 from runlog.errors import ArgumentTypeError, ArgumentValueError
+from runlog.frozen import replace
 from runlog.records import RunStart
 
 if TYPE_CHECKING:
@@ -28,7 +25,8 @@ _RANKS: Final = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PM
 
 def new_id() -> str:
     """Eight base-36 characters."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    number = int.from_bytes(os.urandom(16))  # as random as `secrets`, whose import takes long
+    return "".join(_ALPHABET[number // 36**place % 36] for place in range(8))
 
 
 def run_id(given: str | None) -> str:
@@ -109,12 +107,12 @@ def process(settings: Settings) -> dict[str, Any]:
     """Facts of this process for a `RunStart`; fields that cannot be told are left out."""
     given = sys.argv[0] if sys.argv and sys.argv[0] else None
     return {
-        "host": settings.host or socket.gethostname(),
+        "host": settings.host or (os.uname().nodename if hasattr(os, "uname") else None),
         "pid": os.getpid(),
         "user": os.environ.get("USER") or os.environ.get("LOGNAME"),
         "program": settings.program or given,
         "args": hide.args(sys.argv[1:]),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "platform": f"{sys.platform}-{os.uname().machine}"
         if hasattr(os, "uname")
         else sys.platform,
@@ -132,7 +130,7 @@ def _cwd() -> str | None:
 
 def for_child(start: RunStart, settings: Settings, parent: str | None, step: int) -> RunStart:
     """The start record of a child process's journal: the same run, but no branch point."""
-    return dataclasses.replace(
+    return replace(
         start,
         **process(settings),
         parent=parent,
@@ -159,9 +157,9 @@ def clock_ahead(path: Path) -> int | None:
 
 def with_clock(start: RunStart, ahead: int | None) -> RunStart:
     """A start record that tells `clock_ahead`."""
-    return dataclasses.replace(start, clock=ahead)
+    return replace(start, clock=ahead)
 
 
 def named(start: RunStart, name: str) -> RunStart:
     """A start record with a display name."""
-    return dataclasses.replace(start, name=name)
+    return replace(start, name=name)

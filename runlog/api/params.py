@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,8 +54,8 @@ def _named(params: Any) -> dict[str, Any]:
         params = params.FLAGS
     if hasattr(params, "flag_values_dict"):  # absl's flags, which TensorFlow's are too
         return dict(params.flag_values_dict())
-    if dataclasses.is_dataclass(params) and not isinstance(params, type):
-        return {f.name: getattr(params, f.name) for f in dataclasses.fields(params)}
+    if hasattr(type(params), "__dataclass_fields__"):
+        return _of_dataclass(params)
     if isinstance(params, type | ModuleType):
         public = {k: v for k, v in vars(params).items() if not k.startswith("__")}
         return {k: v for k, v in public.items() if not callable(v) and type(v) is not ModuleType}
@@ -160,6 +159,12 @@ def cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _of_dataclass(value: Any) -> dict[str, Any]:
+    import dataclasses  # deferred: slow to import, and here only if the script has done so already
+
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
 def _cleaned(value: Any, name: str, depth: int) -> Any:
     if type(value) in _PLAIN:
         return value
@@ -167,9 +172,8 @@ def _cleaned(value: Any, name: str, depth: int) -> Any:
         raise ArgumentTypeError(f"config: {name!r} is nested more than {_MAX_DEPTH} levels deep")
     if isinstance(value, Mapping):
         return {_key(k): _cleaned(v, name, depth + 1) for k, v in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return _cleaned(fields, name, depth)
+    if hasattr(type(value), "__dataclass_fields__"):
+        return _cleaned(_of_dataclass(value), name, depth)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return [_cleaned(v, name, depth + 1) for v in value]
     if isinstance(value, slice):

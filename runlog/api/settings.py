@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
+from runlog.frozen import frozen
 
 Mode = Literal["offline", "online", "shared", "disabled"]
 MODES: Final = ("offline", "online", "shared", "disabled")
@@ -54,7 +54,7 @@ _WITHOUT_EFFECT: Final = frozenset(
 """Settings of the followed API that mean nothing here: taken and kept, so that its scripts run."""
 
 
-@dataclass(frozen=True, init=False)
+@frozen(slots=False)
 class Settings:
     """How a run is written, and what it is called.
 
@@ -161,7 +161,7 @@ class Settings:
 
 
 _DEFAULTS: Final[dict[str, Any]] = {
-    f.name: f.default for f in fields(Settings) if f.name != "others"
+    name: getattr(Settings, name) for name in Settings.__annotations__ if name != "others"
 }
 _ALWAYS_TOLD: Final = {"mode", "fsync_interval", "seal_bytes"}
 

@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from runlog import framing
 from runlog.damage import DamageKind
 from runlog.forking import importing
+from runlog.frozen import slotted
 from runlog.journal import names
 from runlog.segment import Raw, of_raws
 
@@ -40,7 +40,7 @@ BRAKE: Final = 0.003
 """Seconds that a rotation may wait for the keeper once the backlog is full."""
 
 
-@dataclass(slots=True)
+@slotted
 class Pending:
     """A tail file.
 

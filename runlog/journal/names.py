@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from runlog.frozen import field, slotted
 
 JOURNAL: Final = ".rlog"
 TAIL: Final = ".rtail"
@@ -19,7 +19,7 @@ def new_writer_id(rank: int | None = None) -> str:
     """An id that no other writer has, without asking anyone: start time, rank, 40 random bits."""
     now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     where = "" if rank is None else f"-r{rank}"
-    return f"{now}{where}-{secrets.token_hex(5)}"
+    return f"{now}{where}-{os.urandom(5).hex()}"
 
 
 def journal_path(folder: Path, writer: str) -> Path:
@@ -32,7 +32,7 @@ def tail_path(folder: Path, writer: str, first_seq: int) -> Path:
     return folder / f"{writer}.{first_seq:012d}{TAIL}"
 
 
-@dataclass(slots=True)
+@slotted
 class Files:
     """The files of one writer: its journal, if there is one, and its tails in order."""
 
