@@ -261,20 +261,18 @@ def _number_stats(block: Array, code: str) -> list[ColumnStats]:
     if code == "?":
         block = block.astype(np.int64)
     count = len(block)
+    nan, some = [0] * count, [True] * count
     with np.errstate(all="ignore"):
+        wide = block.astype(np.float64, copy=False)
+        low, high = block.min(axis=1), block.max(axis=1)
         if block.dtype.kind == "f":
-            wide = block.astype(np.float64)
-            isnan = np.isnan(wide)
-            nan = isnan.sum(axis=1).tolist()
-            some = [n < block.shape[1] for n in nan]
-            low = np.fmin.reduce(wide, axis=1) + 0.0  # -0.0 and 0.0 are one number here
-            high = np.fmax.reduce(wide, axis=1) + 0.0
-            if any(nan):
+            if np.isnan(low).any():
+                isnan = np.isnan(wide)
+                nan = isnan.sum(axis=1).tolist()
+                some = [n < block.shape[1] for n in nan]
+                low, high = np.fmin.reduce(wide, axis=1), np.fmax.reduce(wide, axis=1)
                 wide = np.where(isnan, 0.0, wide)
-        else:
-            wide = block.astype(np.float64)
-            nan, some = [0] * count, [True] * count
-            low, high = block.min(axis=1), block.max(axis=1)
+            low, high = low + 0.0, high + 0.0  # -0.0 and 0.0 are one number here
         # In order, not pairwise: the sum must not depend on the processor (law L10).
         total = np.add.accumulate(wide, axis=1)[:, -1]
     return [

@@ -180,9 +180,8 @@ def _encode(block: Array) -> list[Page]:
     for encoding in (Encoding.PLAIN, Encoding.SHUFFLE, Encoding.DELTA):
         picked = np.flatnonzero(choice == encoding)
         if len(picked):
-            for index, row in zip(
-                picked.tolist(), _transform(block[picked], encoding), strict=True
-            ):
+            chosen = block if len(picked) == len(block) else block[picked]
+            for index, row in zip(picked.tolist(), _transform(chosen, encoding), strict=True):
                 raw[index] = row
     return pages(raw, choice.tolist())
 
@@ -216,7 +215,9 @@ def _transform(block: Array, encoding: int) -> list[bytes]:
         delta = bits.copy()
         delta[:, 1:] -= bits[:, :-1]
         sign = delta >> (8 * block.dtype.itemsize - 1)
-        block = (delta << 1) ^ sign
+        delta <<= 1
+        delta ^= sign
+        block = delta
     planes = block.view(np.uint8).reshape(*block.shape, block.dtype.itemsize).transpose(0, 2, 1)
     return [row.tobytes() for row in planes]
 

@@ -57,14 +57,12 @@ def count(data: bytes, pos: int, size: int, limit: int) -> int:
     found, stride = 1, _FIRST_STRIDE
     while found < limit:  # in growing strides: most runs are either short or the whole tail
         block = min(stride, limit - found)
-        at = pos + found * size
-        good = _alike(data, pos, at, size, block, found)
-        good = _sound(data, at, size, good)
+        good = _alike(data, pos, pos + found * size, size, block, found)
         found += good
         if good < block:
             break
-        stride *= 8
-    return found
+        stride *= 64
+    return 1 + _sound(data, pos + size, size, found - 1)
 
 
 def words(data: bytes, at: int, size: int, rows: int, dtype: str) -> Words:

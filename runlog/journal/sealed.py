@@ -12,8 +12,10 @@ import errno
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
+
+import numpy as np
 
 from runlog import chunk, codec, framing
 from runlog.declare import BY_CLASS
@@ -22,6 +24,7 @@ from runlog.segment import Raw, Segment
 from runlog.stats import Totals, to_footer
 
 _BLOB_TAG = BY_CLASS[Blob].tag
+_KEPT_FREE: Final = 8 << 20
 
 
 class SealedFile:
@@ -67,8 +70,8 @@ class SealedFile:
             raise
         return cls(path, fd, header, store=store)
 
-    def append(self, segment: Segment) -> None:
-        """Seal a segment; durable when this returns.
+    def append(self, segment: Segment, *, sync: bool = True) -> None:
+        """Seal a segment; durable when this returns, or if `sync` is False, after `sync`.
 
         Raises:
             OSError: it could not be written; the file is as before.
@@ -79,7 +82,8 @@ class SealedFile:
             segment = chunk.with_stats(self._take_blobs(segment))
             made = chunk.seal(segment, self.salt, self._previous, store=self._store)
             self._frame(made, segment)
-            os.fsync(self._fd)
+            if sync:
+                self.sync()
         except BaseException:
             self.size, self._previous = before[:2]
             del self._index[before[2] :]
@@ -88,6 +92,14 @@ class SealedFile:
             raise
         self.totals.add(segment, self.writer, lambda _: None)
         self.last_seq = max(self.last_seq, segment.last_seq)
+
+    def sync(self) -> None:
+        """Make what was appended durable.
+
+        Raises:
+            OSError: it may not be on disk, and syncing again would not tell.
+        """
+        os.fsync(self._fd)
 
     def copy(self, header: framing.FrameHeader, head: dict[str, Any], body: bytes) -> None:
         """Append a frame of a type that this version does not know, as it is (law L7).
@@ -194,6 +206,17 @@ class SealedFile:
         # If not, the next append overwrites the same bytes, and a reader passes over a cut frame.
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self.size)
+
+
+def keep_memory() -> None:
+    """Have the C library keep what sealing frees, for the next chunk.
+
+    glibc gives blocks of 128 KiB and more back as soon as they are freed, and then the kernel must
+    make them anew, page by page: 1,200 page faults a chunk, a third of the time of sealing, and
+    other threads that touch new memory wait for them. Once it has seen a larger block freed it
+    keeps smaller ones. Most programs that use numpy have got there long before.
+    """
+    np.empty(_KEPT_FREE, np.uint8)
 
 
 def _without_data(raw: Raw, extra: tuple[Any, ...], blob: Blob) -> Raw:
