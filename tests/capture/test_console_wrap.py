@@ -375,9 +375,24 @@ def test_what_emit_prints_is_shown_and_not_heard() -> None:
         print("once")
         with unheard():
             print("runlog: a message of its own")
-    assert heard == [("stdout", b"once"), ("stdout", b"\n")]
-    assert written(sys.stderr) == b"from within\n" * 2
+    assert heard == [("stdout", b"once\n")]
+    assert written(sys.stderr) == b"from within\n"
     assert written() == b"once\nrunlog: a message of its own\n"
+
+
+def test_a_line_is_one_piece_however_it_was_written_and_waits_for_its_end_or_a_flush() -> None:
+    heard = Heard()
+    with capturing(heard):
+        print("epoch", 1, "loss", 0.5)
+        assert heard == [("stdout", b"epoch 1 loss 0.5\n")]
+        print("Epoch 2: ", end="")
+        assert len(heard) == 1
+        print(".", end="", flush=True)
+        assert heard[1:] == [("stdout", b"Epoch 2: .")]
+        sys.stdout.write("\r50 %")
+        assert heard[2:] == [("stdout", b"\r50 %")]
+        print("left over", end="")
+    assert heard[3:] == [("stdout", b"left over")]
 
 
 def run_threads(*works: Any) -> None:
@@ -481,12 +496,12 @@ def test_a_forked_child_goes_on_by_emit_alone_whoever_held_a_lock() -> None:
 
     def emit(name: str, data: bytes) -> None:
         heard(name, data)
-        if data == b"hold":
+        if data == b"hold\n":
             holding.set()
             go_on.wait(PATIENCE)
 
     with capturing(emit):
-        thread = threading.Thread(target=sys.stdout.write, args=("hold",))
+        thread = threading.Thread(target=sys.stdout.write, args=("hold\n",))
         thread.start()
         assert holding.wait(PATIENCE)
         heard.clear()

@@ -53,8 +53,9 @@ def capture(
 
     Args:
         emit: takes the stream's name, "stdout" or "stderr", and the bytes. In mode "wrap" it is
-            called before the call that wrote returns, by the same thread; in mode "redirect" by a
-            thread of its own. What it raises is dropped.
+            called with whole lines, before the call that ended the line (or returned the carriage,
+            or flushed) returns, by the same thread; in mode "redirect" by a thread of its own. What
+            it raises is dropped.
         mode: "wrap" for what Python's `sys.stdout` and `sys.stderr` are given: text as UTF-8, and
             bytes given to their `buffer`; "redirect" for all that is written to descriptors 1 and
             2, by C code and subprocesses too (see `runlog.api.capture.redirecting` for its price);

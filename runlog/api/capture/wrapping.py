@@ -16,6 +16,8 @@ from runlog.api.capture.sink import Sink
 
 _MISSING: Final = object()
 _MAIN: Final = threading.main_thread().ident
+_LONG: Final = 1 << 14
+"""Bytes of an unfinished line that are handed on without waiting for its end."""
 
 
 class Patch:
@@ -35,6 +37,7 @@ class Patch:
         self.bypass: Callable[[bytes], None] | None = None
         self._lock = threading.RLock()
         self._inside = False  # a text write hands its bytes to the buffer, which is patched too
+        self._line = b""  # begun, and not handed on yet
         self._ours: list[tuple[Any, str, Any, Any]] = []
         self._buffer: tuple[dict[str, Any], Any, Any] = ({}, _MISSING, None)
 
@@ -78,6 +81,7 @@ class Patch:
         """In a forked child: whoever held the lock is not here."""
         self._lock = threading.RLock()
         self._inside = False
+        self._line = b""
 
     # ------------------------------------------------------------ the methods
 
@@ -112,6 +116,8 @@ class Patch:
                 finally:
                     names["write"] = ours
                     self._inside = outer
+                    if not outer and not sinks.busy():
+                        self.hand_on()
 
         return flush
 
@@ -121,8 +127,9 @@ class Patch:
         Ctrl-C can be raised after any call. So the original is the only one in its `try`, and
         what Ctrl-C follows was, as a rule, written.
         """
-        data = _bytes(what)
+        data, line = _bytes(what), b""
         with self._lock:
+            long = len(self._line) + len(data) > _LONG
             waiting = self.sinks
             names, ours, own = self._own_write()
             outer = self._inside
@@ -138,12 +145,29 @@ class Patch:
             finally:
                 names["write"] = ours
                 self._inside = outer
-                if data:
+                # `print` writes each of its arguments by itself, and a record for each would cost
+                # many times as much: so a line is handed on once it is whole. Without a call but
+                # the last, since Ctrl-C may be raised after any.
+                self._line += data
+                if b"\n" in data or b"\r" in data or long:
+                    line, self._line = self._line, b""
                     for sink in waiting:
-                        sink.pending.append((self.name, data))
-        for sink in waiting:
-            sink.drain()
+                        sink.pending.append((self.name, line))
+        if line:
+            for sink in waiting:
+                sink.drain()
         return result
+
+    def hand_on(self) -> None:
+        """Hand on a line that is begun, though it has no end yet."""
+        with self._lock:
+            self._line, line = b"", self._line
+            if line:
+                for sink in self.sinks:
+                    sink.pending.append((self.name, line))
+        if line:
+            for sink in self.sinks:
+                sink.drain()
 
     def _own_write(self) -> tuple[dict[str, Any], Any, Any]:
         """Where to put, while a method of the stream runs, which `write` of its buffer, and then.
@@ -196,6 +220,7 @@ def attach(stream: Any, name: str, sink: Sink) -> None:
     """
     with _lock:
         patch = _patch_of(stream, name)
+        patch.hand_on()
         if sink not in patch.sinks:
             patch.sinks = (*patch.sinks, sink)
 
@@ -218,6 +243,9 @@ def divert(stream: Any, name: str, bypass: Callable[[bytes], None] | None) -> No
 
 def detach(sink: Sink) -> None:
     """Tell `sink` nothing more, and leave every stream as it was."""
+    for patch in tuple(_PATCHES):
+        if sink in patch.sinks:
+            patch.hand_on()
     with _lock:
         for patch in _PATCHES:
             patch.sinks = tuple(s for s in patch.sinks if s is not sink)
