@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from runlog.api.run import Run
 
 
+MAX_LOGGED: Final = 20_000
+"""Records of console output up to which `finish` writes `files/output.log`."""
+
+
 class Capturing:
     """Everything that one run captures."""
 
@@ -28,7 +32,7 @@ class Capturing:
         self._console: Capture | None = None
         self._sampler: Sampler | None = None
         self._collector: Collector | None = None
-        self._printed = False
+        self._printed = 0
         settings = run.settings
         if settings.mode == "disabled":
             return
@@ -64,7 +68,7 @@ class Capturing:
         run = self._run
         # A child that only prints needs no journal of its own.
         if run._pid == os.getpid():  # noqa: SLF001 - our own run
-            self._printed = True
+            self._printed += 1
             run._append(Console(stream, data))  # noqa: SLF001
 
     def _sample(self, values: Mapping[str, Any]) -> None:
@@ -84,8 +88,11 @@ class Capturing:
                 part.stop()
 
     def after(self, folder: Path) -> None:
-        """Once the journal is sealed: write what was printed to a plain file."""
-        if not self._printed:
+        """Once the journal is sealed: write what was printed to a plain file.
+
+        Not after very much output: the script would wait seconds for it. It is in the journal.
+        """
+        if not 0 < self._printed <= MAX_LOGGED:
             return
         from runlog.api.capture.output_log import write_output_log
         from runlog.view import RunView
