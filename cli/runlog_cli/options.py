@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,6 +55,14 @@ JsonList = Annotated[
     bool, typer.Option("--json", help="Print one JSON document: an array, one object per run.")
 ]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print NDJSON: one JSON object a line.")]
+Branches = Annotated[
+    Literal["newest", "all"],
+    typer.Option(
+        "--branches",
+        metavar="newest|all",
+        help="After a rewind, a fork or a new start under an old id: the newest branch, or all.",
+    ),
+]
 Keys = Annotated[
     list[str] | None,
     typer.Option(

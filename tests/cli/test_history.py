@@ -114,3 +114,16 @@ def test_special_floats_stay_valid_json(call: Call) -> None:
         run.log({"x": math.nan, "y": -math.inf, "big": 10**5000})
     (got,) = call("history", "nan00001", "--json").lines()
     assert got["x"] == {"$float": "nan"}
+
+
+def test_rows_that_a_rewind_left_behind_are_shown_when_asked_for(call: Call, root: Path) -> None:
+    quiet = {"quiet": True, "console": "off"}
+    with runlog.init(project="p", id="back", dir=root, settings=quiet) as run:
+        for value in range(4):
+            run.log({"loss": value})
+    with runlog.init(project="p", dir=root, resume_from="back?_step=1", settings=quiet) as run:
+        run.log({"loss": 10})
+    assert call("history", "back", "-k", "loss").out == "_step,loss\n0,0\n1,1\n2,10\n"
+    everything = call("history", "back", "-k", "loss", "--branches", "all")
+    assert everything.out == "_step,loss\n0,0\n1,1\n2,2\n3,3\n2,10\n"
+    assert call("history", "back", "--branches", "old").code == 2

@@ -15,6 +15,7 @@ def cat(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     types: options.Types = None,
     since: Annotated[
         int | None,
@@ -28,7 +29,7 @@ def cat(
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the records of a run in order."""
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     show = records.printer(as_json=as_json)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)

@@ -30,6 +30,7 @@ def console(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     stream: Annotated[
         Stream | None,
         typer.Option(
@@ -61,7 +62,7 @@ def console(
         raise runlog.UsageError(
             "--raw prints the bytes as they are; leave out --json, --color and --last."
         )
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     show = _printer(as_json=as_json, color=color)
     if raw:
         _print_raw(view, stream, follow=follow)

@@ -26,6 +26,7 @@ def export(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +60,7 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     chosen = format or _by_suffix(output)
     target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
     if target.exists() and not force:

@@ -27,6 +27,7 @@ def history(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     keys: options.Keys = None,
     step: options.Step = None,
     samples: options.Samples = None,
@@ -61,7 +62,7 @@ def history(
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them."
         )
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     rows: runlog.History | runlog.Samples
     if system:
         taken = view.system

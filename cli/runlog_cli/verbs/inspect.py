@@ -42,6 +42,7 @@ def inspect(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Show every entry and metric, however many.")
     ] = False,
@@ -54,7 +55,7 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     damage = _damage(view) if check else None
     if as_json:
         render.document(_facts(view, damage))

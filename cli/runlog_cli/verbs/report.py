@@ -16,6 +16,7 @@ def report(
     run: options.Run,
     *,
     root: options.Root = options.DEFAULT_ROOT,
+    branches: options.Branches = "newest",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -30,7 +31,7 @@ def report(
     as_json: options.Json = False,
 ) -> None:
     """Write a page with a run's curves, config and summary, and print its name."""
-    view = runlog.open(find.run_path(run, root))
+    view = runlog.open(find.run_path(run, root), branches=branches)
     target = output or Path(render.run_name(view).replace("/", "-") + ".html")
     if target.exists() and not force:
         raise runlog.UsageError(
