@@ -149,7 +149,7 @@ def check(folder: Path, calls: int, state: int, seen: Counter[str]) -> None:
             assert isinstance(entries[0].record, records.RunStart)
             seen["printed"] += any(kind == "Console" for kind, _ in made)
             assert len(made) + 1 in {calls, calls + 1}, (len(made), calls)
-            assert view.damage == ()
+            assert view.damage == (), [str(d) for d in view.damage]
         (journal,) = view.journals
         seen["calls"] += calls
         seen["chunks"] += journal.chunks > 0
