@@ -15,11 +15,11 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UnknownMetric
+from runlog.frozen import frozen
 from runlog.paths import Path
 from runlog.segment import Segment
 from runlog.stats import Metric
@@ -51,7 +51,7 @@ def _plan() -> types.ModuleType:
     return plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """What a history reads from.
 
@@ -60,12 +60,14 @@ class Source:
         metrics: by path, over all journals.
         started: when the run began, µs; None if unknown.
         report: told of pages that cannot be read; raises if the reader is strict.
+        ranks: of the processes that wrote the journals, by writer id, where they said.
     """
 
     journals: tuple[tuple[str, list[Segment]], ...]
     metrics: Mapping[Path, Metric]
     started: int | None
     report: Callable[[Damage], None]
+    ranks: Mapping[str, int | None]
 
 
 class History:
@@ -81,6 +83,7 @@ class History:
         where: Where | None = None,
         samples: int | None = None,
         late: Late = "merge",
+        writers: bool = False,
     ) -> None:
         if late not in ("merge", "drop", "only"):
             raise ArgumentValueError(f"late must be 'merge', 'drop' or 'only', not {late!r}")
@@ -92,6 +95,7 @@ class History:
         self._where = where or Where()
         self._samples = samples
         self._late: Late = late
+        self._writers = writers
         self._own: tuple[str, ...] = OWN
         ordered = sorted(source.metrics.values(), key=lambda m: m.first)
         self._metrics = ordered
@@ -125,9 +129,9 @@ class History:
         A row has only the keys that were logged for it.
         """
         chosen = self._chosen()
-        for index, (_, row) in enumerate(self._ordered_rows()):
+        for index, ((_, writer, _), row) in enumerate(self._ordered_rows()):
             if chosen is None or index in chosen:
-                yield self._dict(row)
+                yield self._dict(row, writer)
 
     def _ordered_rows(self) -> Iterator[tuple[tuple[int, str, int], Row]]:
         streams = [self._journal_rows(writer, segs) for writer, segs in self._source.journals]
@@ -146,12 +150,14 @@ class History:
                 latest = max(latest, row.first_time)
                 yield (latest, writer, row.seq), row
 
-    def _dict(self, row: Row) -> dict[str, Any]:
+    def _dict(self, row: Row, writer: str) -> dict[str, Any]:
         out: dict[str, Any] = {"_step": row.step}
         if "_timestamp" in self._own:
             out["_timestamp"] = row.time / 1e6
         if "_runtime" in self._own:
             out["_runtime"] = (row.time - (self._source.started or row.time)) / 1e6
+        if self._writers:
+            out |= {"_writer": writer, "_rank": self._source.ranks.get(writer)}
         for key, value in row.data().items():
             out.setdefault(key, value)
         return out
@@ -171,7 +177,8 @@ class History:
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the batches; known without reading a page."""
-        return _plan().schema(self._own, self._columns())
+        plain = _plan().schema(self._own, self._columns())
+        return _plan().with_writer(plain) if self._writers else plain
 
     def _columns(self) -> list[plan.Column]:
         return [_plan().column(metric) for metric in self._metrics]
@@ -221,6 +228,8 @@ class History:
             self._source.report,
             timed=len(self._source.journals) > 1,
         )
+        if self._writers:
+            return _plan().written_by(built, unit.writer, self._source.ranks.get(unit.writer))  # type: ignore[no-any-return]
         return built
 
     def _merged(self) -> Iterator[plan.Batch]:

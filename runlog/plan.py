@@ -432,6 +432,21 @@ def _kind_code(value: Any) -> str:
     return "s" if isinstance(value, str) else type_code(value)
 
 
+def with_writer(plain: pa.Schema) -> pa.Schema:
+    """A history's schema with the columns that tell the process of each row."""
+    return plain.append(pa.field("_writer", pa.utf8())).append(pa.field("_rank", pa.int64()))
+
+
+def written_by(batch: Batch, writer: str, rank: int | None) -> Batch:
+    """A batch of one journal with the columns of `with_writer`."""
+    rows = batch.arrow.num_rows
+    told = [pa.repeat(pa.scalar(writer), rows), pa.repeat(pa.scalar(rank, pa.int64()), rows)]
+    arrow = pa.RecordBatch.from_arrays(
+        [*batch.arrow.columns, *told], schema=with_writer(batch.arrow.schema)
+    )
+    return Batch(arrow, batch.times, batch.writer, batch.seqs)
+
+
 def merge(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
     """Batches of several journals as one stream, ordered by time, writer, seq.
 

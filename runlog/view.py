@@ -11,11 +11,9 @@ import heapq
 import itertools
 import math
 import os
-import socket
 import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +29,7 @@ from runlog.fold import metrics as definitions
 from runlog.fold.console import ConsoleView
 from runlog.fold.metrics import Definition
 from runlog.framing import TAG_LOG
+from runlog.frozen import frozen, replace
 from runlog.history import History, Source
 from runlog.paths import metric_name
 from runlog.records import Entry, Environment, Log, MarkPreempting, RunStart
@@ -50,7 +49,7 @@ STALE_SECONDS = 60.0
 On the machine that it ran on, its process id tells at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """How a run stands.
 
@@ -74,7 +73,7 @@ class Status:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalInfo:
     """One journal of a run.
 
@@ -108,7 +107,7 @@ class JournalInfo:
     clock: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Where a run's bytes are.
 
@@ -378,6 +377,7 @@ class RunView:
         where: Where | Mapping[str, Any] | None = None,
         samples: int | None = None,
         late: Late = "merge",
+        writers: bool = False,
     ) -> History:
         """Rows of metrics by step.
 
@@ -388,6 +388,8 @@ class RunView:
             samples: at most so many rows, evenly spread, the same ones each time.
             late: what becomes of values logged for a step already behind: "merge" into that step's
                 row, "drop" them, or "only" them.
+            writers: add `_writer` and `_rank`: which process wrote the row, and its rank in
+                distributed training, if it has one.
 
         Raises:
             UnknownMetric: no row has a metric of that name.
@@ -399,8 +401,13 @@ class RunView:
             totals.metrics,
             totals.status.started[0] if totals.status.started else None,
             self._report,
+            self._ranks(),
         )
-        return History(source, keys, coerce_where(where), samples, late)
+        return History(source, keys, coerce_where(where), samples, late, writers)
+
+    def _ranks(self) -> dict[str, int | None]:
+        found = ((j.writer, j.totals().status.start) for j in self._open)
+        return {writer: start.rank for writer, start in found if start is not None}
 
     def records(
         self, types: Iterable[str] | None = None, *, since: int | None = None
@@ -638,7 +645,7 @@ def _writing(journal: Any) -> bool:
     if not journal.open:
         return False
     start = journal.totals().status.start
-    if start is not None and start.pid is not None and start.host == socket.gethostname():
+    if start is not None and start.pid is not None and start.host == os.uname().nodename:
         return _process_lives(start.pid)
     return bool(clock.time() - journal.touched < STALE_SECONDS)
 

@@ -365,3 +365,21 @@ def test_a_run_that_is_preempted_says_so_until_it_is_resumed(tmp_path: Path) -> 
     assert status.state == "preempting"
     begin(tmp_path, id="r", resume="allow").finish()
     assert runlog.open(tmp_path / "p" / "r").status.state == "finished"
+
+
+def test_rows_of_several_ranks_say_who_wrote_them(tmp_path: Path) -> None:
+    for rank in range(2):
+        run = begin(tmp_path, id="r", rank=rank, reinit="create_new")
+        for n in range(3):
+            run.log({"loss": rank * 10 + n})
+        run.finish()
+    with runlog.open(tmp_path / "p" / "r") as view:
+        history = view.history(["loss"], writers=True)
+        ids = {journal.rank: journal.writer for journal in view.journals}
+        rows = list(history.rows())
+        table = history.to_arrow()
+    expected = [(rank * 10 + n, rank, ids[rank]) for rank in range(2) for n in range(3)]
+    assert [(row["loss"], row["_rank"], row["_writer"]) for row in rows] == expected
+    assert table.schema == history.schema
+    columns = (table[name].to_pylist() for name in ("loss", "_rank", "_writer"))
+    assert list(zip(*columns, strict=True)) == expected
