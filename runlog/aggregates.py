@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runlog.damage import Damage
@@ -19,6 +18,7 @@ from runlog.fold.cells import REMOVED, Order
 from runlog.fold.metrics import Definition, Definitions
 from runlog.fold.summary import Aggregates, Since
 from runlog.framing import TAG_LOG
+from runlog.frozen import field, slotted
 from runlog.paths import Path, flatten, metric_name, metric_path
 from runlog.segment import (
     SEQ,
@@ -41,7 +41,7 @@ _NO_NUMBERS: Final = frozenset({"str", "null", "mixed"})
 """Kinds of values of which directories have no statistics."""
 
 
-@dataclass(slots=True)
+@slotted
 class Numbers:
     """Running statistics of a metric's numbers; True and False are 1 and 0.
 
@@ -222,7 +222,7 @@ Place = tuple[Order, Callable[[], Any]]
 """Where a value stands, and what loads it."""
 
 
-@dataclass(slots=True)
+@slotted
 class Tally:
     """What is counted of one metric.
 

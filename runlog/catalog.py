@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 from runlog.errors import FormatError, NotFound
-from runlog.view import RunView, State
+from runlog.frozen import frozen
+from runlog.standing import State
+from runlog.view import RunView
 
 _JOURNAL_ENDINGS = (".rlog", ".rtail")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSummary:
     """One run of a catalogue.
 

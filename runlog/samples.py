@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -62,6 +61,8 @@ class Samples:
         names, known = list(keys), frozenset(self.keys)
         for name in names:
             if name not in known:
+                import difflib  # deferred: it is slow to import, and only mistakes need it
+
                 close = difflib.get_close_matches(str(name), known, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UnknownMetric(f"no sample of this run has a metric {name!r}{hint}")

@@ -8,7 +8,6 @@ of one, written down (law L4: a cache, which `verify` recomputes).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from runlog import codec
@@ -18,6 +17,7 @@ from runlog.fold import config, metrics, status, summary
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put
 from runlog.fold.summary import Resets
 from runlog.framing import TAG_LOG
+from runlog.frozen import field, frozen, slotted
 from runlog.paths import Path, flatten, metric_name
 from runlog.records import DefineMetric, Entry, Finish, Log, Loss, RunStart
 from runlog.segment import ColumnStats, RowGroup, Segment, entries
@@ -42,7 +42,7 @@ KINDS: Mapping[str, str] = {
 """Type code of a column -> the word for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metric:
     """What the directories tell of one metric.
 
@@ -120,7 +120,7 @@ def _join(a: Metric, b: Metric) -> Metric:
     )
 
 
-@dataclass(slots=True)
+@slotted
 class Totals:
     """Running totals of one journal or of several.
 

@@ -8,12 +8,12 @@ few segments that one row may span, and the amount of a journal that is in memor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.framing import TAG_LOG
+from runlog.frozen import frozen, slotted
 from runlog.paths import Path, flatten, nest
 from runlog.records import Log
 from runlog.segment import RowGroup, Segment, entries
@@ -25,7 +25,7 @@ Late = Literal["merge", "drop", "only"]
 Range = tuple[int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Where:
     """Which records of a history to read.
 
@@ -98,7 +98,7 @@ def meets(group: RowGroup, where: Where) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """Segments of one journal between which no row is divided.
 
@@ -183,7 +183,7 @@ def _wanted(entry: Entry, where: Where) -> bool:
     )
 
 
-@dataclass(slots=True)
+@slotted
 class Row:
     """One row of the history, as exact Python values.
 

@@ -7,7 +7,12 @@ import sys
 
 import pytest
 
+import runlog
+
 HEAVY = ("numpy", "pyarrow", "pandas", "polars", "typer", "rich", "pydantic", "sqlite3", "asyncio")
+SLOW = ("dataclasses", "inspect", "hashlib", "secrets", "socket", "platform", "difflib", "shutil",
+        "subprocess", "concurrent.futures", "multiprocessing", "logging", "zstandard")  # fmt: skip
+"""Modules of Python's own that take milliseconds each, and what writing alone does not need."""
 
 
 def modules_after(statement: str) -> set[str]:
@@ -19,7 +24,7 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", HEAVY)
+@pytest.mark.parametrize("name", [*HEAVY, *SLOW])
 def test_importing_runlog_does_not_load(name: str, loaded: set[str]) -> None:
     assert name not in loaded
 
@@ -27,6 +32,30 @@ def test_importing_runlog_does_not_load(name: str, loaded: set[str]) -> None:
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
     return modules_after("import runlog")
+
+
+@pytest.mark.parametrize(
+    "name", [*HEAVY, "concurrent.futures", "dataclasses", "inspect", "difflib", "socket"]
+)
+def test_looking_at_a_finished_run_does_not_load(name: str, looked: set[str]) -> None:
+    assert name not in looked
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Modules loaded once config, summary and status of a finished run were read."""
+    root = tmp_path_factory.mktemp("runs")
+    settings = {"root": root, "quiet": True, "system": False, "environment": False}
+    with runlog.init(project="p", id="r", config={"lr": 0.1}, settings=settings) as run:
+        run.log({"loss": 1.0})
+    return modules_after(f"""
+import runlog
+view = runlog.open({str(root / "p" / "r")!r})
+assert view.config == {{"lr": 0.1}}
+assert view.summary["loss"] == 1.0
+assert view.status.state == "finished"
+assert runlog.runs({str(root)!r})[0].summary["loss"] == 1.0
+""")
 
 
 def test_the_probe_sees_what_is_loaded() -> None:

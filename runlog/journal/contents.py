@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runlog import chunk, codec, frames, framing, stream, tailrows
 from runlog.damage import Damage, DamageKind, joined
 from runlog.declare import BY_CLASS
+from runlog.frozen import field, replace, slotted
 from runlog.journal import tails
 from runlog.journal.source import FileSource
 from runlog.journal.spans import Spans
@@ -28,7 +28,7 @@ _DECODED: Final = frozenset({DamageKind.NO_SCHEMA, DamageKind.MALFORMED, DamageK
 """Damage to records that stand nowhere else: their frames are sound, or not to be read."""
 
 
-@dataclass(slots=True)
+@slotted
 class Contents:
     """What a journal's files hold.
 

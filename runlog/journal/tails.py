@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runlog import framing, stream, tailrows
 from runlog.damage import Damage
+from runlog.frozen import frozen
 from runlog.paths import Path as Key
 from runlog.segment import Segment
 
 Schemas = Mapping[int, tuple[tuple[Key, ...], str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TailContents:
     """What a tail file holds.
 
