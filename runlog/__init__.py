@@ -60,13 +60,15 @@ if TYPE_CHECKING:
         termwarn,
     )
     from runlog.catalog import Catalog, RunSummary, runs
+    from runlog.facts import JournalInfo, Status
     from runlog.history import History
     from runlog.jsonable import from_json, to_json
     from runlog.records import Entry
     from runlog.samples import Samples
     from runlog.stats import Metric
     from runlog.units import Where
-    from runlog.view import JournalInfo, RunView, Status, Usage
+    from runlog.usage import Usage
+    from runlog.view import RunView
     from runlog.view import open_run as open
 
 # Names for reading, imported when first used: a training job needs none of them.
@@ -91,13 +93,13 @@ _LATER = {
     "Catalog": ("runlog.catalog", "Catalog"),
     "Entry": ("runlog.records", "Entry"),
     "History": ("runlog.history", "History"),
-    "JournalInfo": ("runlog.view", "JournalInfo"),
+    "JournalInfo": ("runlog.facts", "JournalInfo"),
     "Metric": ("runlog.stats", "Metric"),
     "RunSummary": ("runlog.catalog", "RunSummary"),
     "RunView": ("runlog.view", "RunView"),
     "Samples": ("runlog.samples", "Samples"),
-    "Status": ("runlog.view", "Status"),
-    "Usage": ("runlog.view", "Usage"),
+    "Status": ("runlog.facts", "Status"),
+    "Usage": ("runlog.usage", "Usage"),
     "Where": ("runlog.units", "Where"),
     "export": ("runlog.export", None),
     "from_json": ("runlog.jsonable", "from_json"),

@@ -22,22 +22,23 @@ from typing import Any, Literal, Self
 from runlog.aggregates import aggregated, step_values
 from runlog.branches import Starts, cuts, own_start
 from runlog.damage import Damage
-from runlog.declare import BY_CLASS, BY_TAG
+from runlog.declare import BY_CLASS
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
+from runlog.facts import JournalInfo, Status
 from runlog.fold import config, summary
 from runlog.fold import metrics as definitions
 from runlog.fold.console import ConsoleView
 from runlog.fold.metrics import Definition
 from runlog.framing import TAG_LOG
-from runlog.frozen import frozen, replace
+from runlog.frozen import replace
 from runlog.history import History, Source
-from runlog.paths import metric_name
 from runlog.records import Entry, Environment, Log, MarkPreempting, RunStart
 from runlog.samples import Samples
-from runlog.segment import PageLost, Segment, entries, tags_of
-from runlog.standing import Process, Standing, State, standing
+from runlog.segment import Segment, entries, tags_of
+from runlog.standing import Process, Standing, standing
 from runlog.stats import Metric, Totals
 from runlog.units import Late, Where, coerce_where
+from runlog.usage import Usage, largest, weigh
 
 Branches = Literal["newest", "all"]
 
@@ -47,81 +48,6 @@ STALE_SECONDS = 60.0
 """A run without an end whose files were not touched for this long has crashed, on any machine.
 
 On the machine that it ran on, its process id tells at once."""
-
-
-@frozen
-class Status:
-    """How a run stands.
-
-    Attributes:
-        state: running; finished (exit code 0) or failed (another); crashed (no end, and nobody
-            writing); preempting (it said so, and has not ended well since); empty (no record). With
-            several processes: running while one is, then as the worst of them ended.
-        exit_code: of the finish record, if there is one.
-        started, ended: µs since the Unix epoch; `ended` is the newest record's time until then.
-        duration: seconds between the two.
-        steps: the greatest step; None if there are no rows.
-        message: why it failed, if it said.
-    """
-
-    state: State
-    exit_code: int | None
-    started: int | None
-    ended: int | None
-    duration: float | None
-    steps: int | None
-    message: str | None = None
-
-
-@frozen
-class JournalInfo:
-    """One journal of a run.
-
-    Attributes:
-        writer: its id.
-        path: of its `.rlog` file, or its first tail.
-        bytes: of all its files.
-        records: how many.
-        first_seq, last_seq, first_time, last_time: range; None if it is empty.
-        finished: whether it has a finish record.
-        has_footer: whether it ends in a sound footer.
-        chunks: sealed chunks.
-        tails: open tails.
-        rank: of the process in distributed training, if it said.
-        clock: µs by which the process's clock was ahead of the file system's when it began.
-    """
-
-    writer: str
-    path: Path
-    bytes: int
-    records: int
-    first_seq: int | None
-    last_seq: int | None
-    first_time: int | None
-    last_time: int | None
-    finished: bool
-    has_footer: bool
-    chunks: int
-    tails: int
-    rank: int | None
-    clock: int | None
-
-
-@frozen
-class Usage:
-    """Where a run's bytes are.
-
-    Attributes:
-        total: of its journal files.
-        by_type: stored bytes by record type, and `overhead` (headers, directories, footer).
-        by_metric: stored bytes of each metric's pages, by name; unsealed rows count as type `log`.
-        by_file: bytes by file name.
-    """
-
-    total: int
-    by_type: dict[str, int]
-    by_metric: dict[str, int]
-    by_file: dict[str, int]
 
 
 class RunView:
@@ -514,11 +440,11 @@ class RunView:
             total += journal.size
             by_file |= dict(journal.files)
             for segment in journal.segments():
-                _weigh(segment, by_type, by_metric)
+                weigh(segment, by_type, by_metric)
             for size in journal.blob_sizes():
                 by_type["blob"] = by_type.get("blob", 0) + size
         by_type["overhead"] = max(0, total - sum(by_type.values()))
-        return Usage(total, _largest(by_type), _largest(by_metric), by_file)
+        return Usage(total, largest(by_type), largest(by_metric), by_file)
 
     def follow(
         self, *, poll: float = 0.2, stop: Callable[[], bool] | None = None
@@ -666,38 +592,6 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except (OSError, IndexError):
         return False
-
-
-def _weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[str, int]) -> None:
-    for group in segment.groups:
-        if not group.sizes:
-            continue
-        by_type["log"] = by_type.get("log", 0) + sum(group.sizes)
-        for path, size in zip(group.paths, group.sizes[3:], strict=True):
-            name = metric_name(path)
-            by_metric[name] = by_metric.get(name, 0) + size
-    if not segment.sealed:
-        size = sum(g.rows * _tail_row(g.types) for g in segment.groups)
-        by_type["log"] = by_type.get("log", 0) + size
-    try:
-        others = segment.load_others()
-    except PageLost:
-        return
-    for raw in others:
-        name = BY_TAG[raw.tag].name if raw.tag in BY_TAG else f"unknown-{raw.tag}"
-        if raw.tag != TAG_LOG:
-            by_type[name] = by_type.get(name, 0) + len(raw.payload)
-
-
-def _tail_row(types: str) -> int:
-    """Bytes of an unsealed row, values of variable size aside."""
-    from runlog.stream import Schema
-
-    return Schema(1, (("",),) * len(types), types.replace("s", "v").replace("n", "v"), b"").size
-
-
-def _largest(sizes: dict[str, int]) -> dict[str, int]:
-    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
 def open_run(

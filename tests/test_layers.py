@@ -31,7 +31,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("journal", "branches", "standing"),
     ("aggregates", "units"),
     ("plan",),
-    ("history", "samples"),
+    ("facts", "history", "samples", "usage"),
     ("picture",),
     ("view",),
     ("catalog", "export"),
