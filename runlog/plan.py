@@ -199,10 +199,8 @@ def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array
 def _seconds(micros: Array, since: int) -> pa.Array:
     if not len(micros):
         return pa.array([], pa.float64())
-    whole = np.frombuffer(pa.allocate_buffer(micros.nbytes), np.int64)
-    np.subtract(micros, since, out=whole)
     out = np.frombuffer(pa.allocate_buffer(micros.nbytes), np.float64)
-    np.divide(whole, 1e6, out=out)
+    np.divide(micros - since if since else micros, 1e6, out=out)
     return _as_is(pa.float64(), out)
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from runlog.declare import BY_TAG, record
-from runlog.frozen import field, frozen, make, replace
+from runlog.frozen import field, frozen, make, replace, slotted
 
 
 class Declared:
@@ -58,6 +58,25 @@ class Same:
     """Equal to itself alone."""
 
     value: int
+
+
+@slotted
+class Changing:
+    """Its fields can be set."""
+
+    value: int
+    seen: list[int] = field(default_factory=list)
+
+
+@frozen(slots=False)
+class Open:
+    """With a `__dict__`, and an `__init__` of its own."""
+
+    value: int = 1
+
+    def __init__(self, value: int) -> None:
+        object.__setattr__(self, "value", value * 2)
+        object.__setattr__(self, "more", True)
 
 
 def test_it_looks_like_a_dataclass() -> None:
@@ -108,6 +127,28 @@ def test_equality_and_hash_are_those_of_the_fields() -> None:
         hash(Single([1]))
     assert Same(1) != Same(1)
     assert len({Same(1), Same(1)}) == 2
+
+
+def test_a_slotted_class_can_be_changed_and_is_no_key() -> None:
+    one = Changing(1)
+    one.value = 2
+    one.seen.append(3)
+    assert one == Changing(2, [3])
+    assert Changing(1).seen == []
+    assert dataclasses.replace(one, value=4) == Changing(4, [3])
+    with pytest.raises(TypeError):
+        hash(one)
+    with pytest.raises(AttributeError):
+        one.other = 1  # type: ignore[attr-defined] # that is the point
+
+
+def test_a_class_may_keep_its_dict_and_its_own_init() -> None:
+    one = Open(3)
+    assert vars(one) == {"value": 6, "more": True}
+    assert Open.value == 1
+    assert one == Open(3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.value = 2  # type: ignore[misc] # that is the point
 
 
 def test_copies_and_pickles_are_equal() -> None:
