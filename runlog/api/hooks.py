@@ -19,8 +19,8 @@ _LIVE: weakref.WeakSet[Writing] = weakref.WeakSet()
 _INTERRUPTED: Final = 130
 """Exit code of a process that SIGINT ended, as shells count: 128 + 2."""
 _TERMINATED: Final = 143
-_AGAIN: Final = 0.002
-"""Seconds until a signal that came while a record was being written is looked at again."""
+_AGAIN: Final = 0.02
+"""Seconds until a signal that came while a run was being finished is looked at again."""
 
 _exit_code = 0
 _real_exit = sys.exit
@@ -83,36 +83,18 @@ def _at_exit() -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM: finish all runs, then die of it as if nobody had listened.
-
-    A signal arrives between any two bytecodes of the main thread, so also while it holds a run's
-    lock with a record half made. Then that is left to the next row, and, if none comes, to the same
-    signal sent again a moment later. (A thread that does nothing but log is met within a call each
-    time: it is there that it lets other threads run.)
-    """
+    """SIGTERM: finish all runs, then die of it as if nobody had listened."""
     del frame
-    amid = [run for run in live() if run._lock._is_owned()]  # type: ignore[attr-defined]  # noqa: SLF001
-    if not amid:
-        _die(number)
-    for run in amid:
-
-        def last(*_: object, run: Writing = run) -> bool:
-            run._lock.release()  # noqa: SLF001 - `log` holds it, and is not come back to
-            _die(number)
-
-        run._log_row = last  # type: ignore[assignment] # noqa: SLF001 - never returns
-    timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
-    timer.daemon = True
-    timer.start()
-
-
-def _die(number: int) -> NoReturn:
+    if any(run._ending for run in live()):  # noqa: SLF001 - our own
+        # It came amid `finish`, which goes on once this returns.
+        timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
+        return
     for run in live():
-        run._end(_TERMINATED, "SIGTERM")  # noqa: SLF001 - our own
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    os._exit(_TERMINATED)  # from another thread, where no handler can be set
+        run._end(_TERMINATED, "SIGTERM")  # noqa: SLF001
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _forked() -> None:

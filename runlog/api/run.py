@@ -345,10 +345,23 @@ class Run(ArtifactCalls, Naming):
         quiet: bool | None = None,
         cause: int | None = None,
     ) -> None:
+        if self._finished or self._ending:
+            return
+        self._ending = True
+        # A signal handler may be here amid a record. It goes on without the lock, which threads
+        # that this waits for may need, and gives it back as it was.
+        lock: Any = self._lock
+        held = lock._release_save() if lock._is_owned() else None  # noqa: SLF001 - as Condition does
+        try:
+            self._close(Finish(exit_code, message, cause), quiet=quiet)
+        finally:
+            self._ending = False
+            if held is not None:
+                lock._acquire_restore(held)  # noqa: SLF001
+
+    def _close(self, finish: Finish, *, quiet: bool | None) -> None:
         from runlog.api import module
 
-        if self._finished:
-            return
         if self._journal.closed:
             self._after_fork()
         try:
@@ -361,7 +374,7 @@ class Run(ArtifactCalls, Naming):
         hooks.ended(self)
         module.forget(self)
         try:
-            self._journal.close(Finish(exit_code, message, cause))
+            self._journal.close(finish)
             self._capturing.after(self._dir)
         except Exception as error:  # noqa: BLE001 - law L8: the records are in the tails
             self._tell(f"the run could not be finished cleanly ({error!r})")

@@ -98,6 +98,7 @@ class Writing:
         self._warned: set[str] = set()
         self._started = time.time() if settings.start_time is None else settings.start_time
         self._finished = False
+        self._ending = False
         self._pid = os.getpid()
         self._writer_id: str | None = None
         self._lock = threading.RLock()

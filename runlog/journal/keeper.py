@@ -191,10 +191,12 @@ class Keeper:
                             sealed,
                             tails,
                         )
-                if self._broken:
-                    self._broken = False
-                    with self._writer.lock:
+                if self._broken and self._lock_writer():
+                    try:
+                        self._broken = False
                         self._writer.rotate()
+                    finally:
+                        self._writer.lock.release()
                 while self._pending and not self._stop and self._may_seal():
                     self._seal_guarded(now)
             except Exception as error:  # noqa: BLE001 - law L8: a bug here must not end the thread
@@ -213,14 +215,28 @@ class Keeper:
         rate = (self._writer.seq - before) / max(monotonic() - begin, 1e-3)
         return rate < BUSY
 
+    def _lock_writer(self) -> bool:
+        """Take the writer's lock, unless the end comes first: who waits for that may hold it.
+
+        A signal handler that finishes the run amid a `log` call does.
+        """
+        while not self._stop:
+            if self._writer.lock.acquire(timeout=0.05):
+                return True
+        return False
+
     def _retry(self, now: float) -> None:
         writer = self._writer
         if writer._fd >= 0 or now < self._retry_at:  # noqa: SLF001 - two halves of one thing
             return
-        with writer.lock:
+        if not self._lock_writer():
+            return
+        try:
             if not writer.closed and writer.retry():
                 self._backoff = 0.5
                 return
+        finally:
+            writer.lock.release()
         self._retry_at = now + self._backoff
         self._backoff = min(30.0, self._backoff * 2)
 
