@@ -123,7 +123,7 @@ def test_rows_that_a_rewind_left_behind_are_shown_when_asked_for(call: Call, roo
             run.log({"loss": value})
     with runlog.init(project="p", dir=root, resume_from="back?_step=1", settings=quiet) as run:
         run.log({"loss": 10})
-    assert call("history", "back", "-k", "loss").out == "\"_step\",\"loss\"\n0,0\n1,1\n2,10\n"
+    assert call("history", "back", "-k", "loss").out == '"_step","loss"\n0,0\n1,1\n2,10\n'
     everything = call("history", "back", "-k", "loss", "--branches", "all")
-    assert everything.out == "\"_step\",\"loss\"\n0,0\n1,1\n2,2\n3,3\n2,10\n"
+    assert everything.out == '"_step","loss"\n0,0\n1,1\n2,2\n3,3\n2,10\n'
     assert call("history", "back", "--branches", "old").code == 2

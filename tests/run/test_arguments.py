@@ -40,7 +40,7 @@ BAD: dict[str, tuple[Callable[[runlog.Run], None], str]] = {
     "a step that is a bool": (lambda r: r.log({"a": 1}, step=True), "step must be"),
     "a step beyond 64 bits": (lambda r: r.log({"a": 1}, step=2**70), "64 bits"),
     "a commit that is no bool": (lambda r: r.log({"a": 1}, commit=1), "commit must be"),  # type: ignore[arg-type]
-    "a config that is no mapping": (lambda r: r.config.update(3), "takes a mapping"),  # type: ignore[arg-type]
+    "a config that is no mapping": (lambda r: r.config.update(3), "takes a mapping"),
     "a config key": (lambda r: r.config.update({1: 2}), "names must be str"),
     "a summary value": (lambda r: r.summary.update({"x": object()}), "cannot be stored"),
     "a name": (lambda r: setattr(r, "name", 3), "must be a str"),

@@ -91,7 +91,7 @@ def test_auto_goes_on_with_the_run_that_a_kill_ended(tmp_path: Path) -> None:
     )
 
     def go(how: str) -> tuple[list[str], int]:
-        command = [sys.executable, "-c", script, tmp_path, how]
+        command = [sys.executable, "-c", script, str(tmp_path), how]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         return done.stdout.split(), done.returncode
 

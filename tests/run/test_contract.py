@@ -229,7 +229,7 @@ def test_wrong_arguments_raise_one_sentence_are_recorded_and_the_run_goes_on(
         assert [type(e.record).__name__ for e in view.records()] == ["RunStart", "Rejected", "Log"]
 
 
-MUTATING = {
+MUTATING: dict[str, Callable[[runlog.Run], Any]] = {
     "log": lambda run: run.log({"a": 1}),
     "alert": lambda run: run.alert("a", "b"),
     "define_metric": lambda run: run.define_metric("a"),
