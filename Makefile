@@ -77,5 +77,5 @@ endef
 	@touch $@
 
 .venv-bench/.ready: .venv-bench/.created pyproject.toml benchmarks/requirements.txt
-	@.venv-bench/bin/python $(PIP) -e . -r benchmarks/requirements.txt
+	@.venv-bench/bin/python $(subst --no-compile,,$(PIP)) -e . -r benchmarks/requirements.txt
 	@touch $@
