@@ -8,10 +8,10 @@ import functools
 import importlib.util
 import sys
 
-if importlib.util.find_spec("runlog") is None:
+if importlib.util.find_spec("runlog") is None or importlib.util.find_spec("msgpack") is None:
     _problem = (
-        f"`runlog exec` started a Python that does not have runlog: {sys.executable}. "
-        f"Install it there: {sys.executable} -m pip install runlog-journal"
+        f"`runlog exec` started a Python that does not have runlog, or not all of it: "
+        f"{sys.executable}. Install it there: {sys.executable} -m pip install runlog-journal"
     )
     # Libraries often take an ImportError for "not wanted", and would train on without logging.
     sys.stderr.write(f"runlog: {_problem}\n")
