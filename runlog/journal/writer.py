@@ -159,6 +159,7 @@ class JournalWriter:
             False, with nothing done, if `data` is anything but a flat mapping of str to numbers;
             then `log_leaves` is the way.
         """
+        seq = self._seq  # before the schema: if it is still the same below, so is the tail
         values = data.values()
         form = [*data, *map(type, values)]
         # No call between here and the schema: else a signal handler could exchange what they match.
@@ -171,7 +172,6 @@ class JournalWriter:
         if now < self.last_time:  # noqa: PLR1730 - max() is a call, and this is the hot path
             now = self.last_time  # a clock set back must not reorder records
         self.last_time = now
-        seq = self._seq
         try:
             body = schema.pack(
                 schema.prefix, seq, now, schema.lead, step, schema.tails[flags], *values
@@ -214,7 +214,8 @@ class JournalWriter:
         """The open tail's schema for a flat row of plain numbers; None for any other row."""
         if self.closed:
             return None
-        schema = self._active.get(tuple(form))
+        key = tuple(form)
+        schema = self._active.get(key)
         if schema is None:
             codes = "".join([type_code(v) for v in data.values()])
             if "v" in codes or not all(type(key) is str and key.isprintable() for key in data):
@@ -224,7 +225,7 @@ class JournalWriter:
                 return None
         if schema.reminded != self._tail_number and self._fd >= 0:
             return self._find(data, form)  # a signal handler has changed the tail meanwhile
-        self._active[tuple(form)] = schema
+        self._active[key] = schema
         self._last, self._last_form = schema, form
         return schema
 
@@ -234,6 +235,7 @@ class JournalWriter:
         Raises:
             ArgumentTypeError: a value cannot be stored; nothing was written.
         """
+        seq = self._seq
         values = list(leaves.values())
         codes = "".join([type_code(v) for v in values])
         try:
@@ -243,7 +245,6 @@ class JournalWriter:
             raise ArgumentTypeError(f"a logged value or key cannot be stored: {error}") from None
         if schema.types != codes:  # too many type combinations: stored untyped from here on
             loose = codec.pack(values)
-        seq = self._seq
         if not self._put(
             schema.frame(self._salt, seq, self._now(), step, flags, values, loose), seq
         ):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import runlog
 
@@ -85,3 +89,33 @@ def test_a_handler_may_finish_the_run_amid_a_log_call(tmp_path: Path) -> None:
             assert view.damage == ()
             assert view.status.exit_code == 3
             assert [e.record.data for e in view.records(["log"])][-1] == {"last": 1}
+
+
+@pytest.mark.parametrize("nested", [{"x": 1.0}, {"other": 2}, {"text": "t"}], ids=str)
+@pytest.mark.parametrize("outer", [{"x": 2.0}, {"words": "w"}], ids=str)
+def test_a_handler_that_fills_the_tail_amid_a_row_takes_no_key_names_from_it(
+    outer: dict[str, Any], nested: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"quiet": True, "seal_bytes": 4096, "console": "off"}
+    run = runlog.init(project="p", id="r", dir=tmp_path, settings=settings)
+    for _ in range(3):
+        run.log(outer)
+    real, calls = time.time_ns, 0
+
+    def interrupted() -> int:
+        # `log` asks for the time once a row: there a signal comes, and more rows than a tail takes.
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            for _ in range(200):
+                run.log(nested)
+        return real()
+
+    monkeypatch.setattr("runlog.journal.writer.time_ns", interrupted)
+    run.log(outer)
+    assert calls > 200, "interrupted amid the row"
+    run.finish()
+    with runlog.open(run.dir) as view:
+        assert view.damage == ()
+        logged = [e.record.data for e in view.records(["log"])]
+    assert logged == [outer] * 3 + [nested] * 200 + [outer]
