@@ -23,14 +23,13 @@ from runlog.frozen import frozen
 from runlog.paths import Path
 from runlog.segment import Segment
 from runlog.stats import Metric
+from runlog.tabular import Tabular
 from runlog.units import Late, Row, Unit, Where, late_rows, python_rows, units
 
 if TYPE_CHECKING:
     import types
     from concurrent.futures import Future
 
-    import pandas as pd
-    import polars as pl
     import pyarrow as pa
 
     from runlog import plan
@@ -70,7 +69,7 @@ class Source:
     ranks: Mapping[str, int | None]
 
 
-class History:
+class History(Tabular):
     """Rows of a run. Made by `RunView.history`.
 
     Accepted wherever an Arrow stream is (`pa.table`, `pl.DataFrame`, `duckdb.sql`, pandas).
@@ -277,27 +276,6 @@ class History:
         import pyarrow as pa
 
         return pa.Table.from_batches(list(self.batches()), self.schema)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """All rows as a pandas DataFrame.
-
-        Raises:
-            ModuleNotFoundError: pandas is not installed.
-        """
-        frame: pd.DataFrame = self.to_arrow().to_pandas()
-        return frame
-
-    def to_polars(self) -> pl.DataFrame:
-        """All rows as a polars DataFrame.
-
-        Raises:
-            ModuleNotFoundError: polars is not installed.
-        """
-        import polars as pl
-
-        frame = pl.from_arrow(self.to_arrow())
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows a union for the type checker
-        return frame
 
     def to_numpy(self) -> dict[str, Array]:
         """Columns as numpy arrays by name; where a row lacks a number, NaN stands."""

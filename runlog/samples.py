@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runlog.errors import ArgumentTypeError, UnknownMetric
 from runlog.jsonable import to_json
+from runlog.tabular import Tabular
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
     import pyarrow as pa
 
 OWN: Final = ("_timestamp", "_runtime", "_writer")
@@ -21,7 +20,7 @@ journal, one for each process that took samples."""
 Sample = tuple[int, str, Mapping[str, Any]]
 
 
-class Samples:
+class Samples(Tabular):
     """Samples of a run's system metrics, in order of time. Made by `RunView.system`.
 
     Accepted wherever an Arrow stream is (`pa.table`, `pl.DataFrame`, `duckdb.sql`, pandas).
@@ -106,27 +105,6 @@ class Samples:
         columns = {name: pa.array([row[name] for row in rows], types[name]) for name in OWN}
         columns |= {name: _column([row.get(name) for row in rows]) for name in self.keys}
         return pa.table(columns)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """All samples as a pandas DataFrame.
-
-        Raises:
-            ModuleNotFoundError: pandas is not installed.
-        """
-        frame: pd.DataFrame = self.to_arrow().to_pandas()
-        return frame
-
-    def to_polars(self) -> pl.DataFrame:
-        """All samples as a polars DataFrame.
-
-        Raises:
-            ModuleNotFoundError: polars is not installed.
-        """
-        import polars as pl
-
-        frame = pl.from_arrow(self.to_arrow())
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows a union for the type checker
-        return frame
 
 
 def _column(values: list[Any]) -> pa.Array:

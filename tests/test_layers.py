@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The map of the project: a module may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("frozen",),
-    ("damage", "forking", "paths", "version"),
+    ("damage", "forking", "paths", "tabular", "version"),
     ("errors",),
     ("declare",),
     ("records",),

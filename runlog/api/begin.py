@@ -95,7 +95,7 @@ def init(
             cannot be written.
     """
     del force, anonymous, save_code, tensorboard, sync_tensorboard, monitor_gym
-    force_of = resolve(
+    chosen = resolve(
         settings,
         root=dir,
         mode=mode,
@@ -114,26 +114,31 @@ def init(
         fork_from=fork_from,
         rank=rank,
     )
-    values = from_init(config, config_exclude_keys, config_include_keys, say)
+    tell = _nothing if chosen.silent else say
+    values = from_init(config, config_exclude_keys, config_include_keys, tell)
     previous = module.current()
-    if previous is not None and _reinit(force_of) == "return_previous":
-        say(
+    if previous is not None and _reinit(chosen) == "return_previous":
+        tell(
             f"init() was called while run {previous.project}/{previous.id} is active, and gives "
             f"that one; call finish() first, or pass reinit="
         )
         return previous
-    start, prior = _begin(force_of)
-    if previous is not None and _reinit(force_of) != "create_new":
+    start, prior = _begin(chosen)
+    if previous is not None and _reinit(chosen) != "create_new":
         previous.finish()
-    run = Run(start, force_of, config=values, prior=prior)
-    if previous is None or _reinit(force_of) != "create_new":
+    run = Run(start, chosen, config=values, prior=prior)
+    if previous is None or _reinit(chosen) != "create_new":
         module.activate(run)
-    if not force_of.quiet and not force_of.silent:
+    if not chosen.quiet:
         if prior is not None and prior.tells:
-            say(prior.tells)
-        if force_of.mode == "online":
-            say(f"there is no server to sync to; the run is kept in {run.dir}")
+            tell(prior.tells)
+        if chosen.mode == "online":
+            tell(f"there is no server to sync to; the run is kept in {run.dir}")
     return run
+
+
+def _nothing(message: str) -> None:
+    """Say it to nobody."""
 
 
 def _reinit(settings: Settings) -> str:

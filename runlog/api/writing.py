@@ -131,7 +131,7 @@ class Writing:
             ) from None
         self._writer_id = writer.writer
         ahead = identity.clock_ahead(journal_path(self._dir, writer.writer))
-        self._seq_of_start = writer.append(identity.with_clock(start, ahead))
+        writer.append(identity.with_clock(start, ahead))
         return writer
 
     # ------------------------------------------------------------ log
@@ -237,19 +237,11 @@ class Writing:
             full = data if flags & LATE else fill(data)
             if journal_row(full, step, flags):
                 return True
-            if full is data:
-                return False
-            self._check_mapping(data)
-            self._log_unfilled(full, step, flags)
-            return True
+            if full is not data:
+                self._log_other(full, step, flags)
+            return full is not data
 
         self._log_row = filled
-
-    def _log_unfilled(self, data: Mapping[str, Any], step: int, flags: int) -> None:
-        if self._journal.closed:
-            self._after_fork()
-            self._check_open("log")
-        self._journal.log_leaves(leaves(data), step, flags)
 
     def log_blob(self, data: bytes, media_type: str = "application/octet-stream") -> str:
         """Store bytes that other records refer to, each content once.

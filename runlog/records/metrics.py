@@ -26,8 +26,8 @@ class Log:
 class DefineMetric:
     """How a metric, or all whose names begin alike, is summarised and drawn.
 
-    Items that were not given in the call are None. Calls for one name merge, newer items winning,
-    unless `overwrite` is set (spec/folds.md, Metric definitions).
+    Items that were not given in the call are None. Calls for one name merge, newer items winning
+    and aggregations adding up, unless `overwrite` is set (spec/folds.md, Metric definitions).
     """
 
     name: str = item('name of the metric; one "*" at its end stands for any rest')
