@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from runlog.api.capture import environment, git, machine, nvidia
-from runlog.api.capture.system import Sampler
+from runlog.capture import environment, git, machine, nvidia
+from runlog.capture.system import Sampler
 
 SECONDS = 3.0
 """How long each loop runs: long enough for the first sample and some more."""

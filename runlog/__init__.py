@@ -10,20 +10,10 @@ runlog.open(run.dir).history().to_pandas()
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from runlog.api import (
-    FOLLOWING,
-    Run,
-    Settings,
-    active,
-    current,
-    finish,
-    following,
-    init,
-    log,
-    restore,
-)
 from runlog.damage import Damage, DamageKind
 from runlog.errors import (
     ArgumentTypeError,
@@ -38,6 +28,18 @@ from runlog.errors import (
     UnsupportedError,
     UsageError,
 )
+from runlog.run import (
+    FOLLOWING,
+    Run,
+    Settings,
+    active_run,
+    current,
+    finish,
+    following,
+    init,
+    log,
+    restore,
+)
 from runlog.version import __version__
 
 join = finish
@@ -45,8 +47,19 @@ join = finish
 
 if TYPE_CHECKING:
     from runlog import export, journal, records
-    from runlog.api.alerts import AlertLevel
-    from runlog.api.compat import (
+    from runlog.read.catalog import Catalog, RunSummary, runs
+    from runlog.read.facts import JournalInfo, Status
+    from runlog.read.history import History
+    from runlog.read.rows import Where
+    from runlog.read.system import Samples
+    from runlog.read.usage import Usage
+    from runlog.read.view import RunView
+    from runlog.read.view import open_run as open
+
+    run: Run | None
+    from runlog.records import Entry
+    from runlog.run.alerts import AlertLevel
+    from runlog.run.wandb_names import (
         Api,
         agent,
         controller,
@@ -59,23 +72,14 @@ if TYPE_CHECKING:
         termlog,
         termwarn,
     )
-    from runlog.catalog import Catalog, RunSummary, runs
-    from runlog.facts import JournalInfo, Status
-    from runlog.history import History
-    from runlog.jsonable import from_json, to_json
-    from runlog.records import Entry
-    from runlog.samples import Samples
-    from runlog.stats import Metric
-    from runlog.units import Where
-    from runlog.usage import Usage
-    from runlog.view import RunView
-    from runlog.view import open_run as open
+    from runlog.totals.totals import Metric
+    from runlog.wire.as_json import from_json, to_json
 
 # Names for reading, imported when first used: a training job needs none of them.
 _LATER = {
-    "AlertLevel": ("runlog.api.alerts", "AlertLevel"),
+    "AlertLevel": ("runlog.run.alerts", "AlertLevel"),
     **{
-        name: ("runlog.api.compat", name)
+        name: ("runlog.run.wandb_names", name)
         for name in (
             "Api",
             "agent",
@@ -90,24 +94,24 @@ _LATER = {
             "termwarn",
         )
     },
-    "Catalog": ("runlog.catalog", "Catalog"),
+    "Catalog": ("runlog.read.catalog", "Catalog"),
     "Entry": ("runlog.records", "Entry"),
-    "History": ("runlog.history", "History"),
-    "JournalInfo": ("runlog.facts", "JournalInfo"),
-    "Metric": ("runlog.stats", "Metric"),
-    "RunSummary": ("runlog.catalog", "RunSummary"),
-    "RunView": ("runlog.view", "RunView"),
-    "Samples": ("runlog.samples", "Samples"),
-    "Status": ("runlog.facts", "Status"),
-    "Usage": ("runlog.usage", "Usage"),
-    "Where": ("runlog.units", "Where"),
+    "History": ("runlog.read.history", "History"),
+    "JournalInfo": ("runlog.read.facts", "JournalInfo"),
+    "Metric": ("runlog.totals.totals", "Metric"),
+    "RunSummary": ("runlog.read.catalog", "RunSummary"),
+    "RunView": ("runlog.read.view", "RunView"),
+    "Samples": ("runlog.read.system", "Samples"),
+    "Status": ("runlog.read.facts", "Status"),
+    "Usage": ("runlog.read.usage", "Usage"),
+    "Where": ("runlog.read.rows", "Where"),
     "export": ("runlog.export", None),
-    "from_json": ("runlog.jsonable", "from_json"),
+    "from_json": ("runlog.wire.as_json", "from_json"),
     "journal": ("runlog.journal", None),
-    "open": ("runlog.view", "open_run"),
+    "open": ("runlog.read.view", "open_run"),
     "records": ("runlog.records", None),
-    "runs": ("runlog.catalog", "runs"),
-    "to_json": ("runlog.jsonable", "to_json"),
+    "runs": ("runlog.read.catalog", "runs"),
+    "to_json": ("runlog.wire.as_json", "to_json"),
 }
 
 __all__ = [
@@ -183,11 +187,29 @@ __all__ = [
 ]
 
 
+class _Module(ModuleType):
+    """The package as users see it: `runlog.run` is the active run, `runlog.watch` a function.
+
+    Two of its parts bear the names of such attributes, and Python binds a part to its package when
+    it is imported. `import runlog.run.init` and `from runlog.run import init` work all the same.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in _ATTRIBUTES):
+            super().__setattr__(name, value)
+
+
+_ATTRIBUTES = frozenset({"run", "watch"})
+for _name in _ATTRIBUTES & globals().keys():  # bound by the imports above
+    del globals()[_name]
+sys.modules[__name__].__class__ = _Module
+
+
 def __getattr__(name: str) -> Any:
     if name == "run":
         return current()
     if name in {"config", "summary"}:
-        return getattr(active(name), name)
+        return getattr(active_run(name), name)
     if name in FOLLOWING:
         return following(name)
     if name not in _LATER:

@@ -19,17 +19,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from runlog import codec, frames, framing
 from runlog.damage import Damage
-from runlog.declare import BY_CLASS, BY_TAG, RecordType
 from runlog.journal import names, tails, verify
-from runlog.journal.sealed import SealedFile
-from runlog.jsonable import to_json
-from runlog.paths import flatten
+from runlog.journal.sealing import SealedFile
+from runlog.keys import flatten
+from runlog.read.view import RunView, open_run
 from runlog.records import Blob, Entry, Log, Summary
-from runlog.segment import row_flags
-from runlog.stream import Schema, type_code
-from runlog.view import RunView, open_run
+from runlog.records.declare import BY_CLASS, BY_TAG, RecordType
+from runlog.wire import codec, frames, framing
+from runlog.wire.as_json import to_json
+from runlog.wire.row import row_flags
+from runlog.wire.tail import Schema, type_code
 
 # ---------------------------------------------------------------- sample records
 

@@ -1,3 +1,3 @@
-"""The version of the library; the format has its own (`runlog.framing.VERSION`)."""
+"""The version of the library; the format has its own (`runlog.wire.framing.VERSION`)."""
 
 __version__ = "0.1.0"

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from runlog import codec, framing
-from runlog.codec import encode
-from runlog.journal.sealed import SealedFile
+from runlog.journal.sealing import SealedFile
 from runlog.journal.tails import decode_tail
 from runlog.records import Finish, RunStart
-from runlog.stream import Schema
+from runlog.wire import codec, framing
+from runlog.wire.codec import encode
+from runlog.wire.tail import Schema
 
 SALT: Final = b"\x5a\x17\xc0\xde"
 WRITER: Final = "20231114T221320-00c0ffee00"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import runlog.records  # noqa: F401 - declares the record types
-from runlog.declare import BY_TAG, RecordType
+from runlog.records.declare import BY_TAG, RecordType
 from spec import example, tables
 
 FOLDER: Final = Path(__file__).resolve().parent

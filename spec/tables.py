@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from runlog.declare import Item, RecordType
+from runlog.records.declare import Item, RecordType
 
 KINDS: Final = {
     "str": "string",

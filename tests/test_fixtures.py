@@ -12,9 +12,9 @@ import pytest
 
 import runlog
 from fixtures import broken, generate, later, sound
-from runlog import codec, fold, to_json
-from runlog.declare import BY_CLASS, BY_TAG
+from runlog import fold, to_json
 from runlog.records import Log
+from runlog.records.declare import BY_CLASS, BY_TAG
 from runlog.testing import (
     JournalBuilder,
     ReaderConformance,
@@ -29,6 +29,7 @@ from runlog.testing import (
     strike,
     zero_hole,
 )
+from runlog.wire import codec
 
 FIXTURES = Path(generate.__file__).parent
 MEGABYTE = 1 << 20

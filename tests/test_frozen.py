@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from runlog.declare import BY_TAG, record
 from runlog.frozen import field, frozen, make, replace, slotted
+from runlog.records.declare import BY_TAG, record
 
 
 class Declared:

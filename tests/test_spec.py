@@ -14,7 +14,7 @@ import pytest
 
 import runlog
 from runlog.damage import DamageKind
-from runlog.declare import BY_TAG, Item, RecordType
+from runlog.records.declare import BY_TAG, Item, RecordType
 from spec import example, generate, tables
 
 ITEMS = (

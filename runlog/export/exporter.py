@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, TypeVar
 from runlog.errors import ArgumentValueError
 from runlog.export import parquet, target, text
 from runlog.export.layouts import LAYOUTS, LONG, long_batches, long_objects
-from runlog.framing import VERSION
+from runlog.read.view import RunView
 from runlog.version import __version__
-from runlog.view import RunView
+from runlog.wire.framing import VERSION
 
 if TYPE_CHECKING:
     import os
 
     import pyarrow as pa
 
-    from runlog.history import History
+    from runlog.read.history import History
 
 FORMATS = ("parquet", "csv", "jsonl")
 

@@ -24,13 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runlog.export.text import dumps
-from runlog.jsonable import from_json
-from runlog.paths import flatten, metric_name
+from runlog.keys import flatten, metric_name
+from runlog.wire.as_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from runlog.history import History
+    from runlog.read.history import History
 
     OfKey = Callable[[str], History]
 

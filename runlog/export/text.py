@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runlog.jsonable import to_json
+from runlog.wire.as_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

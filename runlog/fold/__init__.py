@@ -3,6 +3,6 @@
 No clock, no environment, no I/O. The rules are normative and stated in spec/folds.md.
 """
 
-from runlog.fold import config, metrics, status, summary
+from runlog.fold import config, definitions, status, summary
 
-__all__ = ["config", "metrics", "status", "summary"]
+__all__ = ["config", "definitions", "status", "summary"]

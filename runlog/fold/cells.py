@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from runlog.frozen import frozen
-from runlog.paths import Path, assign
+from runlog.keys import Key, assign
 
 Order = tuple[int, str, int]
 """Place of a record in its run: time in µs, writer id, sequence number."""
@@ -40,10 +40,10 @@ class Cell:
     value: Any
 
 
-Cells = Mapping[Path, Cell]
+Cells = Mapping[Key, Cell]
 
 
-def put(cells: Cells, new: Mapping[Path, Cell]) -> Cells:
+def put(cells: Cells, new: Mapping[Key, Cell]) -> Cells:
     """Cells with newer ones laid over."""
     out = dict(cells)
     for path, cell in new.items():
@@ -64,7 +64,7 @@ def tree(cells: Cells) -> dict[str, Any]:
     return out
 
 
-def _remove(out: dict[str, Any], path: Path) -> None:
+def _remove(out: dict[str, Any], path: Key) -> None:
     for key in path[:-1]:
         below = out.get(key)
         if not isinstance(below, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runlog.fold.cells import REMOVED, Cell, Cells, put, tree
-from runlog.paths import Path
+from runlog.keys import Key
 from runlog.records import Config, Entry
 
 EMPTY: Cells = {}
@@ -16,7 +16,7 @@ def apply(state: Cells, entry: Entry) -> Cells:
     record = entry.record
     if not isinstance(record, Config):
         return state
-    new: dict[Path, Cell] = {(key,): Cell(entry.order, 0, REMOVED) for key in record.remove}
+    new: dict[Key, Cell] = {(key,): Cell(entry.order, 0, REMOVED) for key in record.remove}
     new |= {
         (key,): Cell(entry.order, rank, value)
         for rank, (key, value) in enumerate(record.update.items(), 1)

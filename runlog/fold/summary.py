@@ -13,13 +13,13 @@ from typing import Any
 
 from runlog.fold.cells import REMOVED, Cell, Cells, Order, put, tree
 from runlog.frozen import frozen, replace
-from runlog.paths import Path, flatten
+from runlog.keys import Key, flatten
 from runlog.records import Entry, Log, Summary
 
 EMPTY: Cells = {}
 
-Resets = Mapping[Path, Order]
-"""Path -> place of the newest record that set or removed it by hand."""
+Resets = Mapping[Key, Order]
+"""Key -> place of the newest record that set or removed it by hand."""
 
 
 @frozen
@@ -50,7 +50,7 @@ def apply(state: Cells, entry: Entry) -> Cells:
     return state
 
 
-def logged(order: Order, step: int, leaves: Iterable[tuple[Path, Any]]) -> Mapping[Path, Cell]:
+def logged(order: Order, step: int, leaves: Iterable[tuple[Key, Any]]) -> Mapping[Key, Cell]:
     """Cells that a row sets; also `_step` and `_timestamp` (seconds)."""
     cells = {path: Cell(order, rank, value) for rank, (path, value) in enumerate(leaves, 1)}
     cells["_step",] = Cell(order, 0, step)
@@ -81,13 +81,13 @@ class Since:
 
     def __init__(self, state: Resets) -> None:
         self._at = state
-        self._below: dict[Path, Order] = {}
+        self._below: dict[Key, Order] = {}
         for path, order in state.items():
             for depth in range(1, len(path)):
                 above = path[:depth]
                 self._below[above] = max(order, self._below.get(above, order))
 
-    def __call__(self, path: Path) -> Order | None:
+    def __call__(self, path: Key) -> Order | None:
         """Only values that come later count; None: all do."""
         above = (path[:depth] for depth in range(1, len(path) + 1))
         places = [self._at[p] for p in above if p in self._at]
@@ -97,7 +97,7 @@ class Since:
 
 
 def result(
-    state: Cells, started: int | None = None, instead: Mapping[Path, Any] | None = None
+    state: Cells, started: int | None = None, instead: Mapping[Key, Any] | None = None
 ) -> dict[str, Any]:
     """The summary as a nested dict.
 

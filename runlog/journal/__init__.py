@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runlog.journal.checking import Report, verify
+    from runlog.journal.journal import Journal, open_journals
     from runlog.journal.links import link_journals
-    from runlog.journal.reader import Journal, open_journals
-    from runlog.journal.repair import Recovered, recover
+    from runlog.journal.recover import Recovered, recover
+    from runlog.journal.verify import Report, verify
 
 __all__ = [
     "Journal",
@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "Journal": "reader",
-    "Recovered": "repair",
-    "Report": "checking",
+    "Journal": "journal",
+    "Recovered": "recover",
+    "Report": "verify",
     "link_journals": "links",
-    "open_journals": "reader",
-    "recover": "repair",
-    "verify": "checking",
+    "open_journals": "journal",
+    "recover": "recover",
+    "verify": "verify",
 }
 
 

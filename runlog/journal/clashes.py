@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runlog import codec, stream, tailrows
 from runlog.damage import Damage, DamageKind, joined
-from runlog.declare import BY_CLASS
-from runlog.journal.contents import Contents
+from runlog.journal.merge import Contents
 from runlog.records import Blob, Entry, Unknown
-from runlog.segment import entries
+from runlog.records.declare import BY_CLASS
+from runlog.segment import from_tail
+from runlog.segment.segment import entries
+from runlog.wire import codec, tail
 
 
 def clashes(contents: Contents, writer: str) -> list[Damage]:
@@ -26,9 +27,9 @@ def clashes(contents: Contents, writer: str) -> list[Damage]:
 
 
 def _in_tail(
-    contents: Contents, writer: str, file: str, runs: list[stream.FrameRun]
+    contents: Contents, writer: str, file: str, runs: list[tail.FrameRun]
 ) -> Iterator[Damage]:
-    segment, _ = tailrows.from_runs(file, runs, contents.schemas)
+    segment, _ = from_tail.from_runs(file, runs, contents.schemas)
     if segment is None:
         return
     own = {e.seq: e for e in entries(segment, writer, lambda _: None)}

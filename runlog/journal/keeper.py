@@ -17,15 +17,15 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from runlog import framing
 from runlog.damage import DamageKind
 from runlog.forking import importing
 from runlog.frozen import slotted
 from runlog.journal import names
-from runlog.segment import Raw, of_raws
+from runlog.segment.segment import Raw, of_raws
+from runlog.wire import framing
 
 if TYPE_CHECKING:
-    from runlog.journal.sealed import SealedFile
+    from runlog.journal.sealing import SealedFile
     from runlog.journal.tails import TailContents
     from runlog.journal.writer import JournalWriter
 
@@ -187,10 +187,7 @@ class Keeper:
                 if cold and not self._stop and self._may_seal():
                     cold = False
                     with importing():
-                        from runlog.journal import (  # noqa: F401 - so that finish() is quick
-                            sealed,
-                            tails,
-                        )
+                        pass
                 if self._broken and self._lock_writer():
                     try:
                         self._broken = False
@@ -311,7 +308,7 @@ class Keeper:
 
     def _open_sealed(self) -> SealedFile:
         with importing():
-            from runlog.journal.sealed import SealedFile, keep_memory  # deferred: numpy
+            from runlog.journal.sealing import SealedFile, keep_memory  # deferred: numpy
 
         keep_memory()
         return SealedFile(self._path, self._fd, self._header)

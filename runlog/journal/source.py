@@ -13,7 +13,7 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from runlog import codec, frames, framing
+from runlog.wire import codec, frames, framing
 
 PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008)
 """Seconds before each further look at a torn end. A writer needs microseconds, once it runs."""
@@ -113,7 +113,7 @@ def _stands(source: FileSource, offset: int) -> bool:
 
 
 def _is_frame(source: FileSource, offset: int, salt: bytes) -> bool:
-    from runlog import chunk  # deferred: numpy
+    from runlog.segment import chunk  # deferred: numpy
 
     found = framing.parse_frame_header(source.read(offset, framing.FRAME_HEADER_SIZE), salt)
     if found is None or offset + found[0].size > source.size:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from runlog import framing, stream, tailrows
 from runlog.damage import Damage
 from runlog.frozen import frozen
-from runlog.paths import Path as Key
-from runlog.segment import Segment
+from runlog.keys import Key
+from runlog.segment import from_tail
+from runlog.segment.segment import Segment
+from runlog.wire import framing, tail
 
 Schemas = Mapping[int, tuple[tuple[Key, ...], str]]
 
@@ -29,7 +30,7 @@ class TailContents:
     file: str
     size: int
     header: framing.FileHeader | None
-    runs: tuple[stream.FrameRun, ...]
+    runs: tuple[tail.FrameRun, ...]
     damage: tuple[Damage, ...]
 
     @property
@@ -47,18 +48,18 @@ class TailContents:
     def segment_after(self, seq: int) -> Segment | None:
         """Records behind `seq`, with this tail's own schemas; None if there are none."""
         runs = [r for run in self.runs if (r := behind(run, seq)) is not None]
-        segment, _ = tailrows.from_runs(self.file, runs, stream.schemas_in(list(self.runs)))
+        segment, _ = from_tail.from_runs(self.file, runs, tail.schemas_in(list(self.runs)))
         return segment
 
 
-def behind(run: stream.FrameRun, seq: int) -> stream.FrameRun | None:
+def behind(run: tail.FrameRun, seq: int) -> tail.FrameRun | None:
     """The part of a run whose records come after `seq`; schema frames are kept."""
     if run.tag == framing.TAG_SCHEMA or run.seq > seq:
         return run
     skip = seq - run.seq + 1
     if skip >= run.count:
         return None
-    return stream.FrameRun(
+    return tail.FrameRun(
         run.offset + skip * run.size,
         run.size,
         run.count - skip,
@@ -79,12 +80,12 @@ def read_tail(path: Path) -> TailContents:
 
 def decode_tail(file: str, data: bytes) -> TailContents:
     """A tail file's bytes as a value."""
-    decoder = stream.TailDecoder(file)
+    decoder = tail.TailDecoder(file)
     items = [*decoder.feed(data), *decoder.close()]
     return TailContents(
         file,
         len(data),
         decoder.header,
-        tuple(i for i in items if isinstance(i, stream.FrameRun)),
+        tuple(i for i in items if isinstance(i, tail.FrameRun)),
         tuple(i for i in items if isinstance(i, Damage)),
     )

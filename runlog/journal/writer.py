@@ -22,16 +22,16 @@ from time import time_ns
 from typing import Any, Final
 from zlib import crc32
 
-from runlog import codec, framing
-from runlog.declare import BY_CLASS
 from runlog.errors import ArgumentTypeError
-from runlog.framing import TAG_SCHEMA
 from runlog.journal import names
 from runlog.journal.keeper import Keeper, Pending
-from runlog.paths import Path as Key
+from runlog.keys import Key
 from runlog.records import Loss
-from runlog.segment import Raw
-from runlog.stream import Schema, type_code
+from runlog.records.declare import BY_CLASS
+from runlog.segment.segment import Raw
+from runlog.wire import codec, framing
+from runlog.wire.framing import TAG_SCHEMA
+from runlog.wire.tail import Schema, type_code
 
 _write = os.write
 

@@ -15,11 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from runlog.columns import Array
 from runlog.picture import numbers
 from runlog.picture.curves import Curve
 from runlog.picture.groups import Group, Series
 from runlog.picture.text import escaped
+from runlog.wire.encodings import Array
 
 WIDTH, HEIGHT = 400, 210
 """Of a chart, in its own pixels; the page scales it."""

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from runlog.columns import Array
-from runlog.fold.metrics import Definitions
-from runlog.history import OWN
-from runlog.jsonable import from_json
-from runlog.paths import metric_name, metric_path
+from runlog.fold.definitions import Definitions
+from runlog.keys import OWN, metric_name, metric_path
+from runlog.wire.as_json import from_json
+from runlog.wire.encodings import Array
 
 if TYPE_CHECKING:
-    from runlog.stats import Metric
-    from runlog.view import RunView
+    from runlog.read.view import RunView
+    from runlog.totals.totals import Metric
 
 SHARES: Final = 500
 _ALL: Final = 2 * SHARES

@@ -10,7 +10,7 @@ from runlog.picture.page import page
 from runlog.picture.text import escaped
 
 if TYPE_CHECKING:
-    from runlog.view import RunView
+    from runlog.read.view import RunView
 
 _BUTTON: Final = (
     "cursor:pointer;display:inline-block;padding:4px 10px;border:1px solid #8888;border-radius:6px"

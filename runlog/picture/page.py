@@ -20,7 +20,7 @@ from runlog.picture.text import escaped
 from runlog.version import __version__
 
 if TYPE_CHECKING:
-    from runlog.view import RunView
+    from runlog.read.view import RunView
 
 MOST_CURVES: Final = 400
 """So many metrics are drawn; what a page has room for, and a browser draws at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runlog.declare import Value, item, record
+from runlog.records.declare import Value, item, record
 
 
 @record(tag=28, name="console")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runlog.declare import item, record
+from runlog.records.declare import item, record
 
 
 @record(tag=19, name="blob")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runlog.declare import Value, item, record
+from runlog.records.declare import Value, item, record
 
 
 @record(tag=21, name="alert")

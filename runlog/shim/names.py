@@ -53,8 +53,8 @@ _PLOTS: Final = {
         "scatter",
     )
 }
-_CONFIG: Final = {"Config": "runlog.api.config:RunConfig"}
-_SUMMARY: Final = {"Summary": "runlog.api.summary:RunSummary"}
+_CONFIG: Final = {"Config": "runlog.run.config:RunConfig"}
+_SUMMARY: Final = {"Summary": "runlog.run.summary:RunSummary"}
 _LIFE: Final = _public("finish", "login", "require", "setup", "teardown") | {
     "_attach": "runlog.shim.extras:attach",
     "init": "runlog.shim.extras:init",

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from runlog.fold import terminal
-from runlog.fold.console import ConsoleView, Line, State, lines
+from runlog.console import terminal
+from runlog.console.lines import ConsoleView, Line, State, lines
 from runlog.records import Config, Console, Entry
 
 Write = bytes | tuple[str, bytes]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import runlog
-from runlog.api.capture.output_log import write_output_log
+from runlog.capture.output_log import write_output_log
 from runlog.journal.writer import JournalWriter
 from runlog.records import Console, Finish
 
@@ -23,7 +23,7 @@ PATIENCE = 60
 BEGIN = """
 import sys, os, time, threading, subprocess
 from pathlib import Path
-from runlog.api.capture.console import capture
+from runlog.capture.console import capture
 from runlog.journal.writer import JournalWriter
 from runlog.records import Console, RunStart
 folder = Path(os.environ["FOLDER"])

@@ -25,7 +25,7 @@ PATIENCE = 60
 
 BEGIN = """
 import ctypes, json, os, subprocess, sys, threading, time
-from runlog.api.capture.console import capture
+from runlog.capture.console import capture
 libc = ctypes.CDLL(None)
 class Heard(list):
     def __call__(self, name, data):

@@ -19,9 +19,9 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from runlog.api.capture import wrapping
-from runlog.api.capture.console import Capture, capture
-from runlog.api.capture.sink import unheard
+from runlog.capture import wrapping
+from runlog.capture.console import Capture, capture
+from runlog.capture.sink import unheard
 
 P = ParamSpec("P")
 
@@ -523,7 +523,7 @@ def test_a_forked_child_goes_on_by_emit_alone_whoever_held_a_lock() -> None:
 
 INTERRUPTED = """
 import io, random, signal, sys
-from runlog.api.capture.console import capture
+from runlog.capture.console import capture
 heard, raw = [], io.BytesIO()
 real, sys.stdout = sys.stdout, io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True)
 def emit(name, data):

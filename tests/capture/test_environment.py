@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runlog.api.capture import environment, git
+from runlog.capture import environment, git
 from runlog.records import Environment
 
 DEADLINE = 30.0
@@ -336,7 +336,7 @@ def test_a_store_that_fails_costs_the_diff_alone(
 
 FORKING = """
 import os, sys
-from runlog.api.capture import environment
+from runlog.capture import environment
 
 records = []
 collector = environment.start(records.append)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import runlog
-from runlog.api.capture import secrets
+from runlog.capture import secrets
 from runlog.records import Blob
 
 # Put together here, so that tools which look for leaked keys leave this file alone.
@@ -137,7 +137,7 @@ def test_what_the_environment_reports_has_no_secret_in_its_journal(tmp_path: Pat
     script = code / "train.py"
     script.write_text(
         "import sys, runlog\n"
-        "from runlog.api.capture import environment\n"
+        "from runlog.capture import environment\n"
         "with runlog.init(project='p', dir=sys.argv[1]) as run:\n"
         "    collector = environment.start(run._append, run.log_blob)\n"
         "    collector._thread.join(60)\n"

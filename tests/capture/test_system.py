@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import runlog
-from runlog.api.capture import nvidia
-from runlog.api.capture.system import Sampler, next_due
+from runlog.capture import nvidia
+from runlog.capture.system import Sampler, next_due
 
 DEADLINE = 30.0
 """Seconds after which something that should happen has not."""
@@ -140,7 +140,7 @@ def test_a_process_that_has_ended_is_no_trouble() -> None:
 
 FORKING = """
 import os, signal, sys, time, threading
-from runlog.api.capture.system import Sampler
+from runlog.capture.system import Sampler
 
 parent = os.getpid()
 taken = []

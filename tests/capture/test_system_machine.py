@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from runlog.api.capture import machine, nvidia
-from runlog.api.capture.machine import Reading, values
+from runlog.capture import machine, nvidia
+from runlog.capture.machine import Reading, values
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DEADLINE = 30.0
@@ -37,9 +37,9 @@ def burn(seconds: float) -> str:
 @linux
 def test_proc_and_psutil_agree() -> None:
     pytest.importorskip("psutil")
-    from runlog.api.capture import portable, procfs
+    from runlog.capture import procfs, psutil_
 
-    a, b = read(procfs.PARTS), read(portable.PARTS)
+    a, b = read(procfs.PARTS), read(psutil_.PARTS)
     assert (a.memory_total, a.threads, a.cpu_count) == (b.memory_total, b.threads, b.cpu_count)
     assert a.memory_available == pytest.approx(b.memory_available, rel=0.2)
     assert a.rss == pytest.approx(b.rss, rel=0.2)
@@ -48,7 +48,7 @@ def test_proc_and_psutil_agree() -> None:
     for number, (busy, total) in a.cpus.items():
         assert (busy, total) == pytest.approx(b.cpus[number], rel=0.05, abs=1)
     assert (a.sent, a.received) == pytest.approx((b.sent, b.received), rel=0.2, abs=1e6)
-    described, other = procfs.describe_cpu(), portable.describe_cpu()
+    described, other = procfs.describe_cpu(), psutil_.describe_cpu()
     assert described["count"] == other["count"]
 
 
@@ -75,7 +75,7 @@ def test_children_and_theirs_are_of_the_tree_and_their_time_stays_when_they_end(
 
 @linux
 def test_a_walk_over_all_processes_finds_the_same_children() -> None:
-    from runlog.api.capture import procfs
+    from runlog.capture import procfs
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
     assert child.pid in procfs.descendants(os.getpid())
@@ -116,8 +116,8 @@ def test_a_part_that_fails_leaves_the_others() -> None:
 def test_without_proc_and_psutil_there_are_no_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "plan9")
     monkeypatch.setitem(sys.modules, "psutil", None)
-    monkeypatch.delitem(sys.modules, "runlog.api.capture.portable", raising=False)
-    monkeypatch.delattr("runlog.api.capture.portable", raising=False)
+    monkeypatch.delitem(sys.modules, "runlog.capture.psutil_", raising=False)
+    monkeypatch.delattr("runlog.capture.psutil_", raising=False)
     assert machine.parts() == ()
     found = machine.read(os.getpid(), machine.parts(), (), lambda: None)
     assert values(found, found, found) == {}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from runlog.fold.console import lines
-from runlog.fold.terminal import Screen
+from runlog.console.lines import lines
+from runlog.console.terminal import Screen
 from runlog.journal.writer import JournalWriter
 from runlog.records import Console, Entry, Finish, RunStart
 

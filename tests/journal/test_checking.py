@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import runlog
-from runlog import DamageKind, chunk, codec, frames, framing
+from runlog import DamageKind
 from runlog.journal import verify
 from runlog.journal.source import FileSource
 from runlog.records import Blob, Config, Finish, RunStart, Summary, Unknown
+from runlog.segment import chunk
 from runlog.testing import SALT, JournalBuilder, flip_bit, patch, sealed_frames, strike, tail_frames
+from runlog.wire import codec, frames, framing
 
 
 @pytest.fixture

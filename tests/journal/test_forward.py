@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import runlog
-from runlog import codec, framing
-from runlog.framing import TAG_LOG
 from runlog.journal import names
 from runlog.journal.writer import JournalWriter
 from runlog.records import Config, Log, RunStart, Unknown
+from runlog.wire import codec, framing
+from runlog.wire.framing import TAG_LOG
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_they_are_shown_and_kept_by_repair(newer: Path) -> None:
 
 
 def test_a_frame_type_marked_ignorable_is_passed_over_and_another_is_told(newer: Path) -> None:
-    from runlog import chunk
+    from runlog.segment import chunk
 
     runlog.journal.recover(newer, force=True)
     path = names.journal_path(newer, "w")

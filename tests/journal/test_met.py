@@ -8,9 +8,10 @@ import msgpack
 import pytest
 
 import runlog
-from runlog import DamageKind, codec
+from runlog import DamageKind
 from runlog.records import Config, Finish, RunStart
 from runlog.testing import JournalBuilder, flip_bit, sealed_frames, strike
+from runlog.wire import codec
 
 
 @pytest.fixture

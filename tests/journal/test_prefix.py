@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import runlog
 from runlog.fold import config, status, summary
 from runlog.journal.writer import JournalWriter
-from runlog.paths import flatten
+from runlog.keys import flatten
 from runlog.records import Config, Entry, Finish, RunStart, RunUpdate, Summary
-from runlog.segment import row_flags
+from runlog.wire.row import row_flags
 
 KEYS = st.sampled_from(["a", "b", "a.b", "c"])
 NUMBERS = st.one_of(st.integers(-5, 5), st.floats(-2, 2), st.just(float("nan")), st.just(2**70))

@@ -10,7 +10,7 @@ import pytest
 
 from runlog.journal import keeper
 from runlog.journal.writer import JournalWriter
-from runlog.view import RunView
+from runlog.read.view import RunView
 from tests.laws.kit import WRITER, begin
 
 ROWS = 60

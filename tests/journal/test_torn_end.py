@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 import runlog
-from runlog import DamageKind, framing
+from runlog import DamageKind
 from runlog.journal import source, verify
 from runlog.records import Blob, Finish, RunStart
 from runlog.testing import JournalBuilder, sealed_frames, tail_frames
+from runlog.wire import framing
 
 
 @contextmanager

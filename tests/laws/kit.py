@@ -12,19 +12,10 @@ from typing import Any
 import numpy as np
 
 import runlog
-from runlog import codec
-from runlog.declare import BY_CLASS
 from runlog.journal.writer import JournalWriter
-from runlog.records import (
-    Blob,
-    Config,
-    Entry,
-    Finish,
-    RunStart,
-    RunUpdate,
-    Summary,
-    Unknown,
-)
+from runlog.records import Blob, Config, Entry, Finish, RunStart, RunUpdate, Summary, Unknown
+from runlog.records.declare import BY_CLASS
+from runlog.wire import codec
 
 WRITER = "w"
 SALT = b"salt"

@@ -169,7 +169,7 @@ def check(folder: Path, calls: int, state: int, seen: Counter[str]) -> None:
 
 def work(root: Path, seed: int, kills: int) -> None:
     """Kill writers and print what was met."""
-    from runlog.journal import keeper, sealed, tails  # noqa: F401 - loaded once, before any fork
+    from runlog.journal import keeper, sealing, tails  # noqa: F401 - loaded once, before any fork
 
     # Seal at once, however fast the writer is: that is what must be caught in the act.
     keeper.BACKLOG = 0  # type: ignore[misc]

@@ -12,11 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import runlog
-from runlog import plan
-from runlog.history import OWN
-from runlog.paths import flatten
-from runlog.stats import Metric
-from runlog.units import inside
+from runlog.keys import OWN, flatten
+from runlog.read import arrow
+from runlog.read.rows import inside
+from runlog.totals.totals import Metric
 
 from . import kit
 
@@ -126,12 +125,12 @@ def test_columns_built_at_once_are_those_built_row_by_row(
         wanted = None if keys is None else [names[k] for k in sorted(keys) if k < len(names)]
         history = view.history(wanted or None, where=where, late=late)
         fast = history.to_arrow()
-        build = plan.build
+        build = arrow.build
         try:
-            plan.build = in_rows  # type: ignore[assignment] # the same rule, written plainly
+            arrow.build = in_rows  # type: ignore[assignment] # the same rule, written plainly
             slow = history.to_arrow()
         finally:
-            plan.build = build
+            arrow.build = build
         assert fast.schema == slow.schema
         for name in fast.column_names:
             left, right = fast[name].to_pylist(), slow[name].to_pylist()
@@ -141,6 +140,6 @@ def test_columns_built_at_once_are_those_built_row_by_row(
             assert inside(where.step, row["_step"])
 
 
-def in_rows(*args: Any, timed: bool) -> plan.Batch:
+def in_rows(*args: Any, timed: bool) -> arrow.Batch:
     del timed
-    return plan._build_slowly(*args)
+    return arrow._build_slowly(*args)

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import runlog
-from runlog import codec, records
-from runlog.history import OWN
+from runlog import records
 from runlog.journal import recover
-from runlog.paths import flatten, nest
+from runlog.keys import OWN, flatten, nest
+from runlog.wire import codec
 
 from . import kit
 

@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 import runlog
-from runlog import frames, framing
 from runlog.damage import Damage
-from runlog.history import OWN
-from runlog.journal import reader, tails, verify
-from runlog.paths import flatten, metric_name
+from runlog.journal import journal, tails, verify
+from runlog.keys import OWN, flatten, metric_name
 from runlog.records import Log
+from runlog.wire import frames, framing
 
 from . import kit
 
@@ -290,8 +289,8 @@ def test_a_strict_reader_raises_where_another_reports(kind: str, tmp_path: Path)
 
 def test_damage_to_one_page_costs_one_metric_of_its_rows(tmp_path: Path) -> None:
     folder = kit.finished(tmp_path / "run")
-    (journal,) = reader.open_journals(folder)
-    group = next(g for s in journal.segments() for g in s.groups if g.paths == (("a",), ("b",)))
+    (opened,) = journal.open_journals(folder)
+    group = next(g for s in opened.segments() for g in s.groups if g.paths == (("a",), ("b",)))
     column = kit.bits(group.values(0))
     path = folder / "w.rlog"
     data = path.read_bytes()

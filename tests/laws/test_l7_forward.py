@@ -7,11 +7,12 @@ import struct
 from pathlib import Path
 
 import runlog
-from runlog import chunk, codec, framing
 from runlog.damage import DamageKind
 from runlog.journal import open_journals, recover, verify
 from runlog.journal.writer import JournalWriter
 from runlog.records import Config, Finish, Log, RunStart, Unknown
+from runlog.segment import chunk
+from runlog.wire import codec, framing
 
 from . import kit
 

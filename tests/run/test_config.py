@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 import yaml
 
-from runlog.api import params
-from runlog.api.config import RunConfig
 from runlog.errors import ArgumentTypeError, ConfigError, UsageError
 from runlog.fold import config as fold
 from runlog.records import Config, Entry
+from runlog.run import config_sources
+from runlog.run.config import RunConfig
 
 
 class Kept:
@@ -321,7 +321,7 @@ def test_a_yaml_file_gives_names_and_values(kept: Kept, tmp_path: Path) -> None:
     assert found == {"epochs": 4, "lr": 0.1, "net": {"value": 3, "width": 8}, "7": "seven"}
     empty = tmp_path / "empty.yml"
     empty.write_text("# nothing\n")
-    assert params.parse_config(empty) == {}
+    assert config_sources.parse_config(empty) == {}
 
 
 @pytest.mark.parametrize(
@@ -349,29 +349,32 @@ def test_without_pyyaml_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ConfigError, match=r"pip install 'runlog-journal\[yaml\]'"):
-        params.parse_config(tmp_path / "a.yaml")
+        config_sources.parse_config(tmp_path / "a.yaml")
 
 
 def test_keys_are_taken_or_left_out() -> None:
     given = {"a": 1, "b": 2, "c": 3}
-    assert params.parse_config(given, exclude=["a"]) == {"b": 2, "c": 3}
-    assert params.parse_config(given, include=("a", "x")) == {"a": 1}
+    assert config_sources.parse_config(given, exclude=["a"]) == {"b": 2, "c": 3}
+    assert config_sources.parse_config(given, include=("a", "x")) == {"a": 1}
     with pytest.raises(UsageError, match="not both"):
-        params.parse_config(given, exclude=["a"], include=["b"])
+        config_sources.parse_config(given, exclude=["a"], include=["b"])
 
 
 def test_defaults_lie_beside_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    assert params.from_init(None, None, None, said.append) == {}
+    assert config_sources.from_init(None, None, None, said.append) == {}
     (tmp_path / "config-defaults.yaml").write_text("lr: {value: 0.1}\nepochs: {value: 4}\n")
-    assert params.from_init({"lr-": 0.5}, None, None, said.append) == {"lr": 0.5, "epochs": 4}
+    assert config_sources.from_init({"lr-": 0.5}, None, None, said.append) == {
+        "lr": 0.5,
+        "epochs": 4,
+    }
     assert said == []
     (tmp_path / "config-defaults.yaml").write_text("a: [1")
-    assert params.from_init({"lr": 0.5}, None, None, said.append) == {"lr": 0.5}
+    assert config_sources.from_init({"lr": 0.5}, None, None, said.append) == {"lr": 0.5}
     assert len(said) == 1
     with pytest.raises(ArgumentTypeError):
-        params.from_init(3, None, None, said.append)
+        config_sources.from_init(3, None, None, said.append)
 
 
 def test_a_warning_goes_to_stderr_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

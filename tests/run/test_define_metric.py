@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runlog
-from runlog.api import define
-from runlog.api.define import StepSync
-from runlog.fold import metrics
+from runlog.fold import definitions
 from runlog.journal import verify
 from runlog.journal.writer import JournalWriter
-from runlog.paths import flatten, metric_name, metric_path
+from runlog.keys import flatten, metric_name, metric_path
 from runlog.records import DefineMetric, Entry, Finish, Log, RunStart, Summary
-from runlog.segment import row_flags
+from runlog.run import define_metric
+from runlog.run.define_metric import StepSync
+from runlog.wire.row import row_flags
 
 NAN = math.nan
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -54,40 +54,43 @@ def test_arguments_that_make_no_sense_raise(
     arguments: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says) as raised:
-        define.checked(**arguments)
+        define_metric.checked(**arguments)
     assert isinstance(raised.value, runlog.Error)
 
 
 def test_what_was_said_can_be_asked() -> None:
-    epoch = define.Metric.of(define.checked("epoch"))
-    record = define.checked("loss", epoch, summary="Min, max,min", goal="max", hidden=True)
+    epoch = define_metric.Metric.of(define_metric.checked("epoch"))
+    record = define_metric.checked("loss", epoch, summary="Min, max,min", goal="max", hidden=True)
     assert record == DefineMetric(
         "loss", "epoch", summary=("min", "max"), goal="maximize", hidden=True
     )
-    metric = define.Metric.of(record)
+    metric = define_metric.Metric.of(record)
     assert (metric.name, metric.step_metric, metric.step_sync) == ("loss", "epoch", True)
     assert (metric.summary, metric.goal, metric.hidden) == (("min", "max"), "maximize", True)
     assert (epoch.step_metric, epoch.step_sync, epoch.summary) == (None, False, None)
-    assert define.Metric.of(define.checked("a", "epoch", step_sync=False)).step_sync is False
+    assert (
+        define_metric.Metric.of(define_metric.checked("a", "epoch", step_sync=False)).step_sync
+        is False
+    )
 
 
 # ---------------------------------------------------------------- which definition holds
 
 
-def fold(*calls: DefineMetric) -> metrics.Definitions:
-    state = metrics.EMPTY
+def fold(*calls: DefineMetric) -> definitions.Definitions:
+    state = definitions.EMPTY
     for number, call in enumerate(calls, 1):
-        state = metrics.apply(state, Entry(number, number, "w", call))
-    return metrics.result(state)
+        state = definitions.apply(state, Entry(number, number, "w", call))
+    return definitions.result(state)
 
 
 def test_the_longest_beginning_wins_and_an_exact_name_over_all() -> None:
     definitions = fold(
-        define.checked("*", summary="last"),
-        define.checked("train/*", summary="min"),
-        define.checked("train/loss*", summary="max"),
-        define.checked("train/loss"),
-        define.checked("_own", summary="mean"),
+        define_metric.checked("*", summary="last"),
+        define_metric.checked("train/*", summary="min"),
+        define_metric.checked("train/loss*", summary="max"),
+        define_metric.checked("train/loss"),
+        define_metric.checked("_own", summary="mean"),
     )
     asked = {
         name: found.summary if (found := definitions.match((name,))) else None
@@ -104,15 +107,17 @@ def test_the_longest_beginning_wins_and_an_exact_name_over_all() -> None:
 
 
 def test_a_dot_parts_keys_and_a_backslash_keeps_it() -> None:
-    definitions = fold(define.checked("a.b", summary="min"), define.checked(r"a\.b", summary="max"))
+    definitions = fold(
+        define_metric.checked("a.b", summary="min"), define_metric.checked(r"a\.b", summary="max")
+    )
     nested, flat = definitions.match(("a", "b")), definitions.match(("a.b",))
     assert nested is not None
     assert nested.summary == ("min",)
     assert flat is not None
     assert flat.summary == ("max",)
-    assert fold(define.checked(r"a\.*")).match(("a.b",)) is not None
-    assert fold(define.checked(r"a\.*")).match(("a", "b")) is None
-    assert fold(define.checked("a.*")).match(("a", "b", "c")) is not None
+    assert fold(define_metric.checked(r"a\.*")).match(("a.b",)) is not None
+    assert fold(define_metric.checked(r"a\.*")).match(("a", "b")) is None
+    assert fold(define_metric.checked("a.*")).match(("a", "b", "c")) is not None
 
 
 @given(st.lists(st.text(alphabet="a.\\*/é", max_size=4), min_size=1, max_size=3))
@@ -121,16 +126,16 @@ def test_every_path_is_the_one_of_its_name(keys: list[str]) -> None:
 
 
 def test_calls_for_one_name_add_up_unless_they_overwrite() -> None:
-    first = define.checked("a", "epoch", summary="min", goal="maximize", hidden=True)
-    second = define.checked("a", summary="max", hidden=False)
+    first = define_metric.checked("a", "epoch", summary="min", goal="maximize", hidden=True)
+    second = define_metric.checked("a", summary="max", hidden=False)
     (merged,) = fold(first, second).by_name.values()
-    assert merged == metrics.Definition("a", "epoch", True, False, ("min", "max"), "maximize")
-    third = define.checked("a", summary="mean", overwrite=True)
+    assert merged == definitions.Definition("a", "epoch", True, False, ("min", "max"), "maximize")
+    third = define_metric.checked("a", summary="mean", overwrite=True)
     (merged,) = fold(first, second, third).by_name.values()
-    assert merged == metrics.Definition("a", summary=("mean",))
-    (merged,) = fold(first, define.checked("a", summary="none")).by_name.values()
+    assert merged == definitions.Definition("a", summary=("mean",))
+    (merged,) = fold(first, define_metric.checked("a", summary="none")).by_name.values()
     assert merged.silent
-    (merged,) = fold(define.checked("a", summary="none"), second).by_name.values()
+    (merged,) = fold(define_metric.checked("a", summary="none"), second).by_name.values()
     assert not merged.silent
 
 
@@ -149,7 +154,7 @@ def synced(*calls: DefineMetric) -> StepSync:
 
 
 def test_a_row_without_its_step_metric_gets_the_last_value() -> None:
-    sync = synced(define.checked("loss", "epoch"))
+    sync = synced(define_metric.checked("loss", "epoch"))
     assert sync.active
     rows = filled(sync, {"loss": 1.0}, {"epoch": 3}, {"loss": 2.0}, {"other": 1})
     assert rows == [
@@ -163,13 +168,13 @@ def test_a_row_without_its_step_metric_gets_the_last_value() -> None:
 
 
 def test_what_is_no_number_is_not_remembered_as_a_step() -> None:
-    sync = synced(define.checked("loss", "epoch"))
+    sync = synced(define_metric.checked("loss", "epoch"))
     filled(sync, {"epoch": 5}, {"epoch": None}, {"epoch": "x"}, {"epoch": True})
     assert filled(sync, {"loss": 1.0}) == [{"loss": 1.0, "epoch": 5}]
 
 
 def test_a_beginning_gives_all_but_the_steps_that_every_row_has() -> None:
-    sync = synced(define.checked("*", "train/global_step"), define.checked("_*", "x"))
+    sync = synced(define_metric.checked("*", "train/global_step"), define_metric.checked("_*", "x"))
     row = {"a": 1, "_private": 2}
     assert filled(sync, {"train/global_step": 7}, row) == [
         {"train/global_step": 7},
@@ -178,19 +183,23 @@ def test_a_beginning_gives_all_but_the_steps_that_every_row_has() -> None:
     assert filled(sync, {"_private": 2}) == [{"_private": 2}]
     assert row == {"a": 1, "_private": 2}, "the caller's dict is its own"
     for own in ("_step", "_timestamp", "_runtime"):
-        assert filled(synced(define.checked("*", own)), {"a": 1}) == [{"a": 1}]
+        assert filled(synced(define_metric.checked("*", own)), {"a": 1}) == [{"a": 1}]
 
 
 def test_it_is_not_filled_in_where_that_was_not_asked() -> None:
-    assert not synced(define.checked("loss", "epoch", step_sync=False)).active
-    assert not synced(define.checked("loss", summary="min")).active
-    sync = synced(define.checked("loss", "epoch"), define.checked("loss", overwrite=True))
+    assert not synced(define_metric.checked("loss", "epoch", step_sync=False)).active
+    assert not synced(define_metric.checked("loss", summary="min")).active
+    sync = synced(
+        define_metric.checked("loss", "epoch"), define_metric.checked("loss", overwrite=True)
+    )
     assert not sync.active
     assert filled(sync, {"loss": 1}) == [{"loss": 1}]
 
 
 def test_nested_step_metrics_are_filled_in_without_harm_to_what_stands_there() -> None:
-    sync = synced(define.checked("val.*", "at.epoch"), define.checked("loss", "epoch"))
+    sync = synced(
+        define_metric.checked("val.*", "at.epoch"), define_metric.checked("loss", "epoch")
+    )
     rows = filled(
         sync,
         {"at": {"epoch": 2, "batch": 9}},
@@ -217,7 +226,7 @@ def test_nested_step_metrics_are_filled_in_without_harm_to_what_stands_there() -
 
 
 def test_numbers_of_numpy_are_remembered_as_they_are() -> None:
-    sync = synced(define.checked("loss", "epoch"))
+    sync = synced(define_metric.checked("loss", "epoch"))
     last = filled(sync, {"epoch": np.float32(0.1)}, {"loss": 1})[1]["epoch"]
     assert (type(last), last) == (np.float32, np.float32(0.1))
     assert filled(sync, {"epoch": np.array([7])}, {"loss": 1})[1]["epoch"] == 7
@@ -226,15 +235,15 @@ def test_numbers_of_numpy_are_remembered_as_they_are() -> None:
 
 def test_a_resumed_run_goes_on_with_the_last_values() -> None:
     sync = StepSync()
-    calls = [define.checked("a", "x.y"), define.checked("b", "epoch")]
+    calls = [define_metric.checked("a", "x.y"), define_metric.checked("b", "epoch")]
     sync.preload(calls, {"x.y": 4, "epoch": "?", "loss": 1})
     assert filled(sync, {"a": 1}, {"b": 1}) == [{"a": 1, "x": {"y": 4}}, {"b": 1, "epoch": 0}]
 
 
 @pytest.mark.parametrize("row", [None, 3, [("a", 1)], {3: 1}, {"a": 1, None: 2}, {("a",): {2: 1}}])
 def test_what_is_no_row_is_left_for_log_to_refuse(row: Any) -> None:
-    assert synced(define.checked("*", "x.y")).fill(row) is row
-    assert synced(define.checked("*", "x")).fill(row) is row
+    assert synced(define_metric.checked("*", "x.y")).fill(row) is row
+    assert synced(define_metric.checked("*", "x")).fill(row) is row
 
 
 PARTS = st.sampled_from(["a", "b", "a.b", "s", "t"])
@@ -249,7 +258,7 @@ CALLS = st.tuples(NAMES, st.sampled_from([None, "s", "t", "s.t", "_step"]))
 def test_filling_agrees_with_the_rule_spelled_out(
     calls: list[tuple[str, str | None]], rows: list[dict[str, Any]]
 ) -> None:
-    records = [define.checked(name, step) for name, step in calls]
+    records = [define_metric.checked(name, step) for name, step in calls]
     sync, definitions = synced(*records), fold(*records)
     last: dict[tuple[str, ...], Any] = {}
     for row in rows:
@@ -273,10 +282,10 @@ def test_filling_agrees_with_the_rule_spelled_out(
 def plain_summary(entries: Iterable[Entry]) -> dict[str, Any]:
     """The rules of spec/folds.md, record by record and without any thought of cost."""
     entries = list(entries)
-    definitions = metrics.EMPTY
+    state = definitions.EMPTY
     for entry in entries:
-        definitions = metrics.apply(definitions, entry)
-    found = metrics.result(definitions)
+        state = definitions.apply(state, entry)
+    found = definitions.result(state)
     tree: dict[str, Any] = {}
     values: dict[tuple[str, ...], list[Any]] = {}
     media = set()  # maps that ever had a `_type`
@@ -332,7 +341,9 @@ def forget(values: dict[tuple[str, ...], list[Any]], path: tuple[str, ...]) -> N
             del values[known]
 
 
-def shown(tree: Any, values: dict[tuple[str, ...], list[Any]], found: metrics.Definitions) -> Any:
+def shown(
+    tree: Any, values: dict[tuple[str, ...], list[Any]], found: definitions.Definitions
+) -> Any:
     if isinstance(tree, dict):
         below = {key: shown(value, values, found) for key, value in tree.items()}
         return {key: value for key, value in below.items() if value is not None and value != {}}
@@ -392,7 +403,7 @@ DEFINE = st.tuples(
     st.just("define"),
     st.tuples(
         st.sampled_from(["a", "*", "a*", "a.b"]),
-        st.lists(st.sampled_from(metrics.AGGREGATIONS[:-1]), min_size=1, unique=True),
+        st.lists(st.sampled_from(definitions.AGGREGATIONS[:-1]), min_size=1, unique=True),
         st.sampled_from([None, "minimize", "maximize"]),
         st.sampled_from([None, None, None, True]),
     ),
@@ -530,20 +541,20 @@ def test_a_summary_has_what_was_asked_for(
     tmp_path: Path, summary: str, goal: str | None, values: tuple[Any, ...], shown: Any
 ) -> None:
     found = summary_of(
-        tmp_path, [define.checked("m", None, None, None, summary, goal)], rows_of(*values)
+        tmp_path, [define_metric.checked("m", None, None, None, summary, goal)], rows_of(*values)
     )
     assert same(found["m"], shown)
 
 
 def test_a_hidden_metric_is_absent_unless_it_is_set_by_hand(tmp_path: Path) -> None:
-    calls = [define.checked("m", summary="none")]
+    calls = [define_metric.checked("m", summary="none")]
     assert "m" not in summary_of(tmp_path / "a", calls, rows_of(1, 2))
     assert summary_of(tmp_path / "b", calls, [*rows_of(1), Summary({"m": 5})])["m"] == 5
     assert "m" not in summary_of(tmp_path / "c", calls, [Summary({"m": 5}), *rows_of(1)])
 
 
 def test_setting_by_hand_wins_until_the_next_row_and_begins_anew(tmp_path: Path) -> None:
-    calls = [define.checked("m", summary="min,max,first")]
+    calls = [define_metric.checked("m", summary="min,max,first")]
     rows = [*rows_of(1, 9), Summary({"m": 5})]
     assert summary_of(tmp_path / "a", calls, rows)["m"] == 5
     assert summary_of(tmp_path / "b", calls, [*rows, *rows_of(4, 6)])["m"] == {
@@ -556,16 +567,18 @@ def test_a_definition_covers_the_rows_before_it_too(tmp_path: Path) -> None:
     with writer.lock:
         for step, value in enumerate((4, 1, 3)):
             writer.log_leaves({("m",): value}, step, 0)
-    writer.append(define.checked("m", summary="min"))
+    writer.append(define_metric.checked("m", summary="min"))
     writer.close(Finish(0))
     with runlog.open(tmp_path) as view:
         assert view.summary["m"] == {"min": 1}
-        assert view.definitions == {"m": metrics.Definition("m", summary=("min",))}
+        assert view.definitions == {"m": definitions.Definition("m", summary=("min",))}
 
 
 def test_what_stands_beside_a_type_is_not_aggregated(tmp_path: Path) -> None:
     image = {"_type": "image-file", "width": 3}
-    found = summary_of(tmp_path, [define.checked("*", summary="max")], [{"image": image, "m": 1}])
+    found = summary_of(
+        tmp_path, [define_metric.checked("*", summary="max")], [{"image": image, "m": 1}]
+    )
     assert (found["image"], found["m"]) == (image, {"max": 1})
 
 
@@ -575,7 +588,7 @@ def test_a_footer_of_an_older_version_does_not_mislead(tmp_path: Path) -> None:
     for path in old.glob("*.rlog"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     writer = JournalWriter(tmp_path, "z")
-    writer.append(define.checked("*", summary="min,max"))
+    writer.append(define_metric.checked("*", summary="min,max"))
     writer.close(Finish(0))
     with runlog.open(tmp_path) as view:
         assert view.summary["a"] == {"min": 1.0, "max": 4.0}, "9.0 was late"
@@ -585,13 +598,13 @@ def test_a_footer_of_an_older_version_does_not_mislead(tmp_path: Path) -> None:
 def test_a_finished_run_needs_no_page_for_its_summary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = [define.checked("m", summary="min,max,mean,best,last")]
+    calls = [define_metric.checked("m", summary="min,max,mean,best,last")]
     summary_of(tmp_path, calls, rows_of(*range(50)))
 
     def refuse(*_: object) -> None:
         raise AssertionError("a chunk was read")
 
-    monkeypatch.setattr("runlog.journal.reader.Journal.segments", refuse)
+    monkeypatch.setattr("runlog.journal.journal.Journal.segments", refuse)
     with runlog.open(tmp_path) as view:
         assert view.summary["m"] == {"min": 0, "max": 49, "mean": 24.5, "best": 0, "last": 49}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import runlog
-from runlog.api import files
+from runlog.run import files
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import runlog
-from runlog.api.summary import RunSummary, SummaryPart
 from runlog.errors import ArgumentTypeError
 from runlog.journal.writer import JournalWriter
-from runlog.paths import flatten
+from runlog.keys import flatten
 from runlog.records import Finish, RunStart, Summary
+from runlog.run.summary import RunSummary, SummaryPart
 
 
 class Written:

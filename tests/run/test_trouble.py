@@ -177,7 +177,7 @@ def test_a_failed_sync_makes_the_records_be_written_anew(tmp_path: Path) -> None
     done = run_script(
         """
 import os, time
-from runlog.api import finish
+from runlog.run import finish
 finish()
 run = runlog.init(project="p", id="s", dir=sys.argv[1], settings={"fsync_interval": 0.05})
 real, failed = os.fdatasync, []

@@ -177,7 +177,7 @@ TENSORS = {
 
 @pytest.mark.parametrize("tensor", TENSORS.values(), ids=TENSORS)
 def test_the_way_of_gpus_counts_as_that_of_cpus(tensor: Any) -> None:
-    from runlog.api.watch import histograms
+    from runlog.watch import histograms
 
     found = tensor()
     dense = found.coalesce().values() if found.is_sparse else found
@@ -195,7 +195,7 @@ def test_the_way_of_gpus_waits_for_nothing() -> None:
         FakeTensorMode,
     )
 
-    from runlog.api.watch import histograms
+    from runlog.watch import histograms
 
     with FakeTensorMode():  # has shapes and no values, so nothing can be read
         values = torch.empty(5_000_000, device="cuda")

@@ -127,7 +127,7 @@ def test_a_backward_pass_that_fails_spoils_nothing(run: runlog.Run) -> None:
 def test_a_bug_in_a_hook_is_told_once_and_training_goes_on(
     run: runlog.Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runlog.api.watch import histograms
+    from runlog.watch import histograms
 
     def out_of_memory(*_: Any) -> None:
         raise torch.OutOfMemoryError("no memory left")

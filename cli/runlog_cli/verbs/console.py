@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 import runlog
-from runlog.fold.console import Line, State, lines
+from runlog.console.lines import Line, State, lines
 from runlog.records import Console
 from runlog_cli import find, options, render
 

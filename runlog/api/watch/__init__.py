@@ -1,8 +1,0 @@
-"""`run.watch` and `run.unwatch`: histograms of a torch model's gradients and parameters.
-
-Nothing here imports torch by itself: whoever has a module to watch has imported it already.
-"""
-
-from runlog.api.watch.calls import unwatch, watch
-
-__all__ = ["unwatch", "watch"]

@@ -1,0 +1,316 @@
+"""The reading side: one writer's `.rlog` and tails, merged into segments in order of seq.
+
+What it promises:
+
+- Files are opened tails first, then the journal. So what a writer seals and removes meanwhile is
+  in one of the two, and nothing is missed; no locks (law L9).
+- Directories are read when segments are asked for, pages when their column is. Memory holds the
+  directories and the tails, not the journal.
+- What cannot be read is reported as `Damage`, with the sequence numbers that no file holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from runlog.damage import Damage, DamageKind
+from runlog.errors import FormatError, NotFound
+from runlog.journal import names
+from runlog.journal.source import FileSource
+from runlog.segment.segment import PageLost, Segment
+from runlog.totals.totals import Totals, from_footer
+from runlog.wire import codec, frames, framing
+
+if TYPE_CHECKING:
+    from runlog.journal.merge import Contents
+
+_RETRIES = 5
+
+
+class Journal:
+    """One writer's part of a run.
+
+    Args:
+        files: of the writer.
+        folder: that they were found in, to look again; None if they are all that is to be read.
+
+    Attributes:
+        writer: its id.
+        path: the `.rlog` file, or its first tail where there is none.
+        header: of the `.rlog` file or a tail, if one is sound.
+        open: whether there are tails, so that the writer may still be at work.
+
+    Raises:
+        NotFound: all files are gone.
+        FormatError: a file is no runlog file at all.
+    """
+
+    def __init__(self, files: names.Files, folder: Path | None = None) -> None:
+        self.writer = files.writer
+        self._folder = folder
+        self._open(files)
+        self._contents: Contents | None = None
+        self._totals: Totals | None = None
+        self._footer: tuple[frames.Frame, dict[str, Any]] | None = None
+        self._footer_read = False
+
+    def _open(self, files: names.Files) -> None:
+        sources: list[FileSource] = []
+        for path in files.tails:
+            with contextlib.suppress(FileNotFoundError):
+                sources.append(FileSource(path))
+        self._tails = sources
+        self._sealed: FileSource | None = None
+        if files.journal is not None:
+            self._sealed = FileSource(files.journal)
+        everything = [*([self._sealed] if self._sealed else []), *self._tails]
+        if not everything:
+            raise NotFound(f"the files of writer {self.writer} are gone")
+        self.path = everything[0].path
+        self.open = bool(self._tails)
+        self.header: framing.FileHeader | None = None
+        self._opened = [(source.path.name, source.size) for source in everything]
+        self._check(everything)
+
+    def _check(self, sources: list[FileSource]) -> None:
+        for source in sources:
+            raw = source.read(0, framing.FILE_HEADER_SIZE + 4)
+            header = framing.parse_file_header(raw)
+            if header is not None and self.header is None:
+                self.header = header
+            if header is None and raw and not framing.looks_like_file(raw) and not _zeros(raw):
+                raise FormatError(
+                    f"{source.path} is not a runlog journal: its first bytes are not those of one"
+                )
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for source in (self._sealed, *self._tails):
+            if source is not None:
+                source.close()
+
+    # ------------------------------------------------------------ facts
+
+    @property
+    def size(self) -> int:
+        """Size of all its files."""
+        return sum(s.size for s in (self._sealed, *self._tails) if s is not None)
+
+    @property
+    def files(self) -> list[tuple[str, int]]:
+        """Names and sizes of its files."""
+        return [(s.path.name, s.size) for s in (self._sealed, *self._tails) if s is not None]
+
+    @property
+    def tails(self) -> int:
+        """How many tails there are."""
+        return len(self._tails)
+
+    @property
+    def touched(self) -> float:
+        """When the newest of its files was last changed, seconds since the Unix epoch."""
+        newest = 0.0
+        for source in (self._sealed, *self._tails):
+            if source is not None:
+                newest = max(newest, os.fstat(source.fd).st_mtime)
+        return newest
+
+    def later(self) -> Journal | None:
+        """The journal as its files are by now; None if they are as they were, or gone."""
+        files = self._listed()
+        if files is None or _sizes(files) == self._opened:
+            return None
+        with contextlib.suppress(NotFound, FormatError, OSError):
+            return Journal(files, self._folder)
+        return None
+
+    def _listed(self) -> names.Files | None:
+        """The writer's files as they are by now; None if they are not to be looked for."""
+        if self._folder is None:
+            return None
+        try:
+            found = names.find(self._folder)
+        except OSError:
+            return None
+        return next((files for files in found if files.writer == self.writer), None)
+
+    def footer(self) -> dict[str, Any] | None:
+        """The footer's map, where the journal was finished and no tail has come since."""
+        if not self._footer_read:
+            self._footer_read = True
+            if self._sealed is not None and not self._tails:
+                begin = frames.opening(self._sealed.path.name, self._sealed.read)
+                if begin.readable:  # the footer of a newer, incompatible version may mean anything
+                    self._footer = frames.footer(self._sealed.read, self._sealed.size)
+        return self._footer[1] if self._footer else None
+
+    def totals(self) -> Totals:
+        """Fold states and statistics: from the footer if there is one, else from directories."""
+        if self._totals is None:
+            head = self.footer()
+            if head is not None:
+                with contextlib.suppress(codec.Malformed):
+                    self._totals = from_footer(head, self.writer)
+            if self._totals is None:
+                self._totals = self.count(lambda _: None)
+        return self._totals
+
+    def count(self, report: Any) -> Totals:
+        """Fold states and statistics from the segments themselves, footer or not."""
+        totals = Totals()
+        for segment in self.segments():
+            totals.add(segment, self.writer, report)
+        return totals
+
+    def segments(self) -> list[Segment]:
+        """All records, in order of seq."""
+        return self._read().segments
+
+    def damage(self) -> list[Damage]:
+        """What is wrong with headers, directories and tails; pages are not read for it."""
+        return self._read().damage
+
+    def check_pages(self) -> Iterator[Damage | Segment]:
+        """Read every page. Gives each segment once it is through, and damage where it is found."""
+        contents = self._read()
+        for segment in contents.segments:
+            if segment.sealed:
+                yield from page_damage(segment)
+            yield segment
+        for frame in contents.blobs.values():
+            if self._blob_bytes(frame) is None:
+                name = self._sealed.path.name if self._sealed else ""
+                seq, size = frame.header.first_seq, frame.header.body_size
+                detail = "a blob's bytes do not match their checksum"
+                kind = DamageKind.CHECKSUM
+                yield Damage(name, kind, frame.body, size, seq, seq, None, 1, detail)
+        from runlog.journal.clashes import clashes  # deferred: numpy
+
+        yield from clashes(contents, self.writer)
+
+    def blob(self, digest: str) -> bytes | None:
+        """Bytes of a blob that is in a frame of its own; None if there is no sound one."""
+        frame = self._read().blobs.get(digest)
+        return None if frame is None else self._blob_bytes(frame)
+
+    def blob_sizes(self) -> list[int]:
+        """Bytes of each blob frame."""
+        return [frame.header.size for frame in self._read().blobs.values()]
+
+    def _blob_bytes(self, frame: frames.Frame) -> bytes | None:
+        if self._sealed is None:
+            return None
+        data = self._sealed.read(frame.body, frame.header.body_size)
+        try:
+            expected = frame.head(self._sealed.read).get("crc")
+        except codec.Malformed:
+            return None
+        return data if crc32(data) == expected else None
+
+    def sealed_frames(self) -> Iterator[tuple[frames.Frame | Damage, FileSource]]:
+        """Frames of the `.rlog` file as they stand, for `verify`."""
+        if self._sealed is not None:
+            begin = frames.opening(self._sealed.path.name, self._sealed.read)
+            if begin.readable:
+                for item in frames.scan(
+                    self._sealed.path.name, self._sealed.read, self._sealed.size, begin.salt
+                ):
+                    yield item, self._sealed
+
+    # ------------------------------------------------------------ reading
+
+    def _read(self) -> Contents:
+        if self._contents is None:
+            self._contents = self._read_files()
+            for _ in range(_RETRIES):
+                gap = any(d.reason is DamageKind.GAP for d in self._contents.damage)
+                if not (gap and self._look_again()):
+                    break
+                self._contents = self._read_files()
+        return self._contents
+
+    def _read_files(self) -> Contents:
+        from runlog.journal.merge import read_files  # deferred: numpy
+
+        has_footer = self.footer() is not None
+        return read_files(self.writer, self._sealed, self._tails, has_footer=has_footer)
+
+    def _look_again(self) -> bool:
+        """Open the files that are there by now; False if they are the same as before.
+
+        A folder that is listed while tails come and go may lack one between two that it has.
+        """
+        files = self._listed() if self._tails else None
+        if files is None or _sizes(files) == self._opened:
+            return False
+        self.close()
+        self._open(files)
+        return True
+
+
+def _sizes(files: names.Files) -> list[tuple[str, int]] | None:
+    """Names and sizes; None where one is gone by now."""
+    paths = [*([files.journal] if files.journal else []), *files.tails]
+    try:
+        return [(path.name, path.stat().st_size) for path in paths]
+    except OSError:
+        return None
+
+
+def _zeros(raw: bytes) -> bool:
+    return not raw.strip(b"\0")
+
+
+def page_damage(segment: Segment) -> Iterator[Damage]:
+    """Damage in the pages of a sealed segment; reads all of them."""
+    for group in segment.groups:
+        for column in range(-3, len(group.types)):
+            try:
+                group.load(column)
+            except PageLost as lost:
+                yield lost.damage
+    try:
+        segment.load_others()
+    except PageLost as lost:
+        yield lost.damage
+
+
+def open_journals(path: Path) -> list[Journal]:
+    """Journals of a run's folder, or of the writer whose file it is.
+
+    Raises:
+        NotFound: nothing is there.
+        FormatError: it is no journal, or a folder without one.
+    """
+    for attempt in range(_RETRIES):
+        try:
+            return _open(path)
+        except FileNotFoundError:
+            # A tail was sealed between listing and opening.
+            if attempt == _RETRIES - 1:
+                raise NotFound(f"{path} keeps changing; try again") from None
+        except PermissionError as error:
+            raise FormatError(f"{path} cannot be read: {error.strerror}") from None
+    raise AssertionError
+
+
+def _open(path: Path) -> list[Journal]:
+    if path.is_dir():
+        found = names.find(path)
+        if not found:
+            raise FormatError(f"{path} is not a run: it holds no .rlog or .rtail file")
+        return [Journal(files, path) for files in found]
+    if not path.exists():
+        raise NotFound(f"{path} does not exist")
+    if path.suffix == names.TAIL:
+        return [Journal(names.Files(path.name.split(".")[0], None, [path]))]
+    if path.suffix == names.JOURNAL:
+        writer = path.name.removesuffix(names.JOURNAL)
+        own = [f for f in names.find(path.parent) if f.writer == writer]
+        return [Journal(files, path.parent) for files in own]
+    return [Journal(names.Files(path.name, path, []))]

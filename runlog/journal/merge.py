@@ -1,0 +1,319 @@
+"""What one writer's files hold: the frames of the `.rlog` and of its tails, merged by seq.
+
+The rules are those of spec/format.md, "One journal". Directories and tails are read, pages not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+from runlog.damage import Damage, DamageKind, joined
+from runlog.frozen import field, replace, slotted
+from runlog.journal import tails
+from runlog.journal.source import FileSource
+from runlog.journal.spans import Spans
+from runlog.records import Loss
+from runlog.records.declare import BY_CLASS
+from runlog.segment import chunk, from_tail
+from runlog.segment.segment import SEQ, PageLost, Segment
+from runlog.wire import codec, frames, framing, tail
+
+_LOSS: Final = BY_CLASS[Loss].tag
+_TORN: Final = frozenset(
+    {DamageKind.CUT, DamageKind.ZEROS, DamageKind.CHECKSUM, DamageKind.GARBAGE}
+)
+"""What a write that is on its way may look like."""
+_DECODED: Final = frozenset({DamageKind.NO_SCHEMA, DamageKind.MALFORMED, DamageKind.NEWER})
+"""Damage to records that stand nowhere else: their frames are sound, or not to be read."""
+
+
+@slotted
+class Contents:
+    """What a journal's files hold.
+
+    Attributes:
+        segments: all records, each once, in order of seq.
+        damage: of headers, directories and tails.
+        blobs: frames of media bytes by digest.
+        schemas: key names and types by number, from the tails.
+        again: frames of tails whose records stand in another file too, by the tail's name.
+        told: greatest sequence number that any sound header tells of.
+    """
+
+    segments: list[Segment] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
+    blobs: dict[str, frames.Frame] = field(default_factory=dict)
+    schemas: from_tail.Schemas = field(default_factory=dict)
+    again: dict[str, list[tail.FrameRun]] = field(default_factory=dict)
+    told: int = 0
+
+
+def read_files(
+    writer: str,
+    sealed: FileSource | None,
+    open_tails: Sequence[FileSource],
+    *,
+    has_footer: bool,
+) -> Contents:
+    """Read a journal's files.
+
+    Args:
+        writer: id.
+        sealed: its `.rlog` file, if there is one.
+        open_tails: its tails, in order.
+        has_footer: whether the `.rlog` file ends in a sound footer.
+    """
+    return _Reading(writer, sealed, open_tails, has_footer=has_footer).read()
+
+
+class _Reading:
+    """One look at all files."""
+
+    def __init__(
+        self,
+        writer: str,
+        sealed: FileSource | None,
+        open_tails: Sequence[FileSource],
+        *,
+        has_footer: bool,
+    ) -> None:
+        self.writer = writer
+        self.sealed = sealed
+        self.tails = open_tails
+        self.has_footer = has_footer
+        self.salt = b""
+        self.spans = Spans()
+        self.cut: list[tuple[Segment, Damage]] = []
+        self.out = Contents()
+
+    def read(self) -> Contents:
+        out = self.out
+        if self.sealed is not None:
+            self._read_sealed(self.sealed)
+        for segment in out.segments:
+            _cover(self.spans, segment)
+        self._read_tails()
+        for segment, damage in self.cut:
+            # A chunk that was being written when the process died; its tail has the records.
+            if self.spans.missing(segment.first_seq, segment.last_seq):
+                out.segments.append(segment)
+                out.damage.append(damage)
+                _cover(self.spans, segment)
+        out.segments.sort(key=lambda s: s.first_seq)
+        out.damage = joined([d for d in self._settled() if not self._arrives(d)])
+        for source in (self.sealed, *self.tails):
+            if source is not None and source.error is not None:
+                detail = f"the system could not read the file ({source.error.strerror})"
+                kind = DamageKind.UNREADABLE
+                out.damage.append(Damage(source.path.name, kind, records_lost=None, detail=detail))
+        return out
+
+    # ------------------------------------------------------------ the .rlog file
+
+    def _read_sealed(self, source: FileSource) -> None:
+        name = source.path.name
+        begin = frames.opening(name, source.read)
+        if begin.damage is not None:
+            self.out.damage.append(begin.damage)
+        if begin.header is not None:
+            self.salt = begin.salt
+        if not begin.readable:
+            return
+        for item in frames.scan(name, source.read, source.size, begin.salt):
+            if isinstance(item, Damage):
+                self.out.damage.append(item)
+                continue
+            self.out.told = max(self.out.told, item.header.last_seq)
+            kind = item.header.type
+            if kind == framing.FRAME_CHUNK:
+                self._chunk(source, item)
+            elif kind == framing.FRAME_BLOB:
+                self._blob(source, item)
+            elif kind == framing.FRAME_FOOTER:
+                self._footer(source, item)
+            elif not kind & framing.IGNORABLE:
+                detail = f"frames of type {kind} need a newer runlog"
+                self._wrong(source, item, DamageKind.UNKNOWN_FRAME, detail, lost=True)
+
+    def _chunk(self, source: FileSource, frame: frames.Frame) -> None:
+        try:
+            head = frame.head(source.read)
+            segment = chunk.open_chunk(
+                source.path.name, frame.offset, frame.header, head, source.read
+            )
+        except codec.Malformed as error:
+            kind = DamageKind.CHECKSUM if frame.whole else DamageKind.CUT
+            self._wrong(source, frame, kind, str(error), lost=True)
+            return
+        if frame.whole:
+            self.out.segments.append(segment)
+            return
+        detail = "the file ends inside a chunk; the columns before the cut are still read"
+        self._wrong(source, frame, DamageKind.CUT, detail)
+        self.cut.append((segment, self.out.damage.pop()))
+
+    def _blob(self, source: FileSource, frame: frames.Frame) -> None:
+        if not frame.whole:
+            # Its record comes in the chunk behind it, so it is in a tail or nowhere.
+            detail = "the file ends inside the bytes of a blob"
+            self._wrong(source, frame, DamageKind.CUT, detail, lost=True)
+            return
+        try:
+            digest = frame.head(source.read)["digest"]
+        except (codec.Malformed, KeyError) as error:
+            self._wrong(source, frame, DamageKind.CHECKSUM, str(error))
+            return
+        self.out.blobs.setdefault(digest, frame)
+
+    def _footer(self, source: FileSource, frame: frames.Frame) -> None:
+        if not frame.whole:
+            detail = "the file ends inside its footer; no records are lost by that"
+            self._wrong(source, frame, DamageKind.CUT, detail)
+        elif not self.has_footer and not self.tails:
+            detail = "the footer is damaged; everything is read from the chunks instead"
+            self._wrong(source, frame, DamageKind.FOOTER, detail)
+
+    def _wrong(
+        self,
+        source: FileSource,
+        frame: frames.Frame,
+        reason: DamageKind,
+        detail: str,
+        *,
+        lost: bool = False,
+    ) -> None:
+        """Damage to a frame, which costs its records where `lost`."""
+        header = frame.header
+        size = min(header.size, source.size - frame.offset)
+        damage = Damage(source.path.name, reason, frame.offset, size, detail=detail)
+        if lost and header.last_seq >= header.first_seq:
+            first, last = header.first_seq, header.last_seq
+            damage = replace(damage, first_seq=first, last_seq=last, records_lost=header.records)
+        self.out.damage.append(damage)
+
+    # ------------------------------------------------------------ the tails
+
+    def _read_tails(self) -> None:
+        """Tail records that no chunk holds. Key names may stand in any of the writer's tails."""
+        found = [tails.decode_tail(s.path.name, s.all()) for s in self.tails]
+        contents = [tail for tail in found if not self._is_foreign(tail)]
+        self.out.schemas = tail.schemas_in([run for one in contents for run in one.runs])
+        for one in contents:
+            self.out.damage += one.damage
+            if one.header is not None:
+                self.out.told = max(self.out.told, one.header.first_seq - 1)
+            runs: list[tail.FrameRun] = []
+            again: list[tail.FrameRun] = []
+            for run in one.runs:
+                if run.tag != framing.TAG_SCHEMA:
+                    last = run.seq + run.count - 1
+                    runs += [_part(run, *s) for s in self.spans.missing(run.seq, last)]
+                    again += [_part(run, *s) for s in self.spans.within(run.seq, last)]
+            segment, damage = from_tail.from_runs(one.file, runs, self.out.schemas)
+            self.out.damage += damage
+            if segment is not None:
+                self.out.segments.append(segment)
+            if again:
+                self.out.again[one.file] = again
+            for run in runs:
+                self.spans.add(run.seq, run.seq + run.count - 1)
+
+    def _is_foreign(self, tail: tails.TailContents) -> bool:
+        if not self.salt or tail.header is None or tail.header.salt == self.salt:
+            return False
+        detail = "the tail is of another journal than the .rlog file, so none of it is read"
+        kind = DamageKind.FOREIGN
+        self.out.damage.append(Damage(tail.file, kind, 0, tail.size, detail=detail))
+        return True
+
+    # ------------------------------------------------------------ damage
+
+    def _settled(self) -> list[Damage]:
+        """Damage with the sequence numbers that are truly missing, and gaps that none explains."""
+        out, spans = self.out, self.spans
+        known = self._stated()
+        missing = Spans()
+        end_of_all = max(spans.last, out.told)
+        for first, last in spans.missing(1, end_of_all):
+            for span in known.missing(first, last):
+                missing.add(*span)
+        # A `.rlog` that was being created when the process died; its tails have everything.
+        created = (
+            self.sealed.path.name if self.sealed and spans.last and not missing.spans() else ""
+        )
+        settled = []
+        for damage in out.damage:
+            if damage.first_seq is None or damage.key is not None or damage.reason in _DECODED:
+                headless = damage.reason is DamageKind.CUT and damage.offset == 0
+                if not (headless and damage.file == created):
+                    settled.append(damage)
+                continue
+            end = damage.last_seq if damage.last_seq is not None else end_of_all
+            parts = missing.within(damage.first_seq, end)
+            if parts:
+                lost = sum(last - first + 1 for first, last in parts)
+                settled.append(
+                    replace(damage, first_seq=parts[0][0], last_seq=parts[-1][1], records_lost=lost)
+                )
+                for part in parts:
+                    missing.remove(*part)
+            elif damage.last_seq is not None or damage.first_seq <= end_of_all:
+                # All of it stands elsewhere. A torn end that the next tail repeats is how a full
+                # disk looks afterwards, and no damage.
+                if damage.reason is not DamageKind.CUT:
+                    settled.append(replace(damage, first_seq=None, last_seq=None, records_lost=0))
+            else:
+                settled.append(damage)
+        name = next(s.path.name for s in (self.sealed, *self.tails) if s is not None)
+        return settled + [tail.gap(name, None, *span) for span in missing.spans()]
+
+    def _stated(self) -> Spans:
+        """Sequence numbers whose loss the journal itself states."""
+        known = Spans()
+        for segment in self.out.segments:
+            if _LOSS not in segment.others:
+                continue
+            with contextlib.suppress(PageLost, codec.Malformed):
+                for raw in segment.load_others():
+                    if raw.tag != _LOSS:
+                        continue
+                    entry = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload)
+                    loss: Loss = entry.record
+                    if loss.first_seq is not None and loss.last_seq is not None and not loss.key:
+                        known.add(loss.first_seq, loss.last_seq)
+        return known
+
+    def _arrives(self, damage: Damage) -> bool:
+        """Whether it is the torn end of a file, and only a write that was on its way."""
+        if damage.offset is None or damage.length is None or damage.reason not in _TORN:
+            return False
+        end = damage.offset + damage.length
+        return any(
+            source.path.name == damage.file and source.size == end and source.arrives(damage.offset)
+            for source in (self.sealed, *self.tails)
+            if source is not None
+        )
+
+
+def _part(run: tail.FrameRun, first: int, last: int) -> tail.FrameRun:
+    skip = first - run.seq
+    count = last - first + 1
+    data = run.data[skip * run.size : (skip + count) * run.size]
+    return tail.FrameRun(run.offset + skip * run.size, run.size, count, run.tag, first, data)
+
+
+def _cover(spans: Spans, segment: Segment) -> None:
+    if segment.records == segment.last_seq - segment.first_seq + 1:
+        spans.add(segment.first_seq, segment.last_seq)
+        return
+    # A chunk with holes, made by repair: its pages tell which.
+    with contextlib.suppress(PageLost):
+        for raw in segment.load_others():
+            spans.add(raw.seq, raw.seq)
+    for group in segment.groups:
+        try:
+            spans.add_all(group.ints(SEQ).tolist())
+        except PageLost:
+            spans.add(group.first_seq, group.last_seq)

@@ -1,0 +1,279 @@
+"""`recover`: a crashed or damaged journal becomes a clean one.
+
+The clean journal holds every record that can be read, in the same sequence, and a `loss` record for
+each thing that could not. It is written beside the old files, checked, and only then takes their
+name; what was damaged is kept as `*.damaged`, so nothing is ever thrown away by mistake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from runlog.damage import Damage
+from runlog.errors import Error
+from runlog.journal import names
+from runlog.journal.journal import Journal, open_journals
+from runlog.journal.sealing import SealedFile
+from runlog.journal.verify import Progress, check
+from runlog.records import Blob, Loss
+from runlog.records.declare import BY_CLASS
+from runlog.segment.segment import PageLost, Raw, RowGroup, Segment, of_raws
+from runlog.wire import codec, framing
+
+_LOSS = BY_CLASS[Loss].tag
+_BLOB = BY_CLASS[Blob].tag
+LIVE_SECONDS = 60.0
+"""A tail touched more recently than this belongs to a running process, as far as one can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What `recover` did with one run.
+
+    Attributes:
+        path: what was recovered.
+        records: that the clean journals hold, loss records among them.
+        lost: what could not be read; each is also a record in its journal.
+        changed: whether any file was written.
+        kept: the damaged originals, under their new names.
+    """
+
+    path: Path
+    records: int
+    lost: tuple[Damage, ...]
+    changed: bool
+    kept: tuple[Path, ...]
+
+    @property
+    def backup(self) -> Path | None:
+        """The first of `kept`."""
+        return self.kept[0] if self.kept else None
+
+
+def recover(
+    path: str | Path, *, force: bool = False, progress: Progress | None = None
+) -> Recovered:
+    """Make every journal of a run clean: one `.rlog` with a footer, no tails, no damage.
+
+    Args:
+        path: of a run's folder or a journal.
+        force: also where a writer seems to be alive.
+        progress: told how far it is.
+
+    Raises:
+        NotFound, FormatError: there is no journal.
+        Error: a writer is alive, or the clean journal could not be written; the old files are
+            as they were.
+    """
+    where = Path(path)
+    journals = open_journals(where)
+    total = sum(j.size for j in journals)
+    done = records = 0
+    lost: list[Damage] = []
+    kept: list[Path] = []
+    changed = False
+    for journal in journals:
+        problems = check(journal, dict.fromkeys(("frames", "pages", "records"), 0))
+        if not problems and journal.footer() is not None:
+            records += journal.totals().records
+        else:
+            if (
+                not force
+                and journal.open
+                and time.time() - journal.touched < LIVE_SECONDS
+                and _alive(journal)
+            ):
+                raise Error(
+                    f"{journal.path} is being written by a running process; recover it when that "
+                    f"has ended, or say force"
+                )
+            made, damaged = _rewrite(journal, problems)
+            records += made
+            kept += damaged
+            lost += costly(problems)
+            changed = True
+        done += journal.size
+        journal.close()
+        if progress:
+            progress(done, total)
+    return Recovered(where, records, tuple(lost), changed, tuple(kept))
+
+
+def _alive(journal: Journal) -> bool:
+    start = journal.totals().status.start
+    if start is None or start.pid is None or start.host != os.uname().nodename:
+        return True
+    try:
+        os.kill(start.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is there, and another user's
+    return True
+
+
+def _rewrite(journal: Journal, problems: list[Damage]) -> tuple[int, list[Path]]:
+    folder = journal.path.parent
+    temporary = folder / f".{journal.writer}.recovering"
+    temporary.unlink(missing_ok=True)
+    header = framing.FileHeader(
+        framing.KIND_JOURNAL,
+        # The same salt: a tail that a crash keeps from being removed still belongs to it.
+        journal.header.salt if journal.header else os.urandom(4),
+        1,
+        journal.header.created if journal.header else time.time_ns() // 1000,
+        journal.writer if _is_id(journal.writer) else names.new_writer_id(),
+    )
+    try:
+        sealed = SealedFile.create(temporary, header)
+        try:
+            _copy(journal, sealed, problems)
+            sealed.finish()
+        finally:
+            sealed.close()
+        names.sync_folder(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Error(
+            f"the clean journal could not be written to {folder}: {error.strerror}"
+        ) from None
+    count = sealed.totals.records
+    target = names.journal_path(folder, journal.writer)
+    old = [folder / name for name, _ in journal.files]
+    kept = []
+    if problems:
+        for path in old:
+            aside = _free(path)
+            os.link(path, aside)
+            kept.append(aside)
+    os.replace(temporary, target)
+    names.sync_folder(folder)
+    for path in old:
+        if path != target:
+            path.unlink(missing_ok=True)
+    return count, kept
+
+
+def _is_id(writer: str) -> bool:
+    return writer.isascii() and 0 < len(writer) <= framing.WRITER_ID_SIZE
+
+
+def _free(path: Path) -> Path:
+    number = 0
+    while True:
+        aside = path.with_name(f"{path.name}.damaged{number or ''}")
+        if not aside.exists():
+            return aside
+        number += 1
+
+
+def _copy(journal: Journal, sealed: SealedFile, problems: list[Damage]) -> None:
+    last_seq, last_time = 0, 0
+    for segment in journal.segments():
+        whole = _readable(journal, segment)
+        if whole is None:
+            continue
+        sealed.append(whole)
+        last_seq = max(last_seq, whole.last_seq)
+        last_time = max(last_time, whole.last_time)
+    for item, source in journal.sealed_frames():
+        if isinstance(item, Damage) or not item.whole or not _is_foreign(item.header.type):
+            continue
+        with contextlib.suppress(codec.Malformed):
+            sealed.copy(
+                item.header, item.head(source.read), source.read(item.body, item.header.body_size)
+            )
+    last_seq = max([last_seq, *(d.last_seq or 0 for d in problems)])
+    if costly(problems):
+        raws = tuple(
+            Raw(_LOSS, last_seq + n, last_time, codec.encode(_loss(damage))[1])
+            for n, damage in enumerate(costly(problems), 1)
+        )
+        sealed.append(of_raws(raws, journal.path.name))
+
+
+def _is_foreign(kind: int) -> bool:
+    """Whether a frame is of a newer version's making, and of a kind to be kept unread."""
+    return bool(kind & framing.IGNORABLE) and kind != framing.FRAME_FOOTER
+
+
+def costly(problems: list[Damage]) -> list[Damage]:
+    """Damage that cost records or a metric; a broken footer or chain cost neither."""
+    return [d for d in problems if d.key is not None or d.records_lost != 0]
+
+
+def _loss(damage: Damage) -> Loss:
+    return Loss(
+        reason=damage.detail or str(damage.reason),
+        count=damage.records_lost,
+        first_seq=damage.first_seq,
+        last_seq=damage.last_seq,
+        file=damage.file,
+        offset=damage.offset,
+        length=damage.length,
+        key=damage.key,
+    )
+
+
+def _readable(journal: Journal, segment: Segment) -> Segment | None:
+    """The segment without what its pages no longer tell, and with the bytes of its blobs."""
+    groups = []
+    for group in segment.groups:
+        kept = _readable_group(group)
+        if kept is not None:
+            groups.append(kept)
+    try:
+        others = tuple(_with_bytes(journal, raw) for raw in segment.load_others())
+    except PageLost:
+        others = ()
+    seqs = [g.first_seq for g in groups] + [raw.seq for raw in others]
+    if not seqs:
+        return None
+    return dataclasses.replace(
+        segment,
+        groups=tuple(groups),
+        load_others=lambda: others,
+        others=Counter(raw.tag for raw in others),
+        records=sum(g.rows for g in groups) + len(others),
+        first_seq=min(seqs),
+        last_seq=max([g.last_seq for g in groups] + [raw.seq for raw in others]),
+    )
+
+
+def _readable_group(group: RowGroup) -> RowGroup | None:
+    data = {}
+    for column in range(-3, len(group.types)):
+        try:
+            data[column] = group.load(column)
+        except PageLost:
+            if column < 0:
+                return None
+    good = [c for c in range(len(group.types)) if c in data]
+    if len(good) == len(group.types):
+        return dataclasses.replace(group, load=data.__getitem__)
+    own = {c: data[c] for c in (-3, -2, -1)} | {n: data[c] for n, c in enumerate(good)}
+    return dataclasses.replace(
+        group,
+        paths=tuple(group.paths[c] for c in good),
+        types="".join(group.types[c] for c in good),
+        stats=None if group.stats is None else tuple(group.stats[c] for c in good),
+        load=own.__getitem__,
+    )
+
+
+def _with_bytes(journal: Journal, raw: Raw) -> Raw:
+    if raw.tag != _BLOB:
+        return raw
+    entry = codec.decode(raw.tag, raw.seq, raw.time, journal.writer, raw.payload)
+    blob: Blob = entry.record
+    if blob.data is not None:
+        return raw
+    data = journal.blob(blob.digest)
+    items = [blob.digest, blob.size, blob.media_type, data, *entry.extra]
+    return Raw(raw.tag, raw.seq, raw.time, codec.pack(items))

@@ -1,0 +1,1 @@
+"""Views of a run: history, status, catalogue. Nothing here writes."""

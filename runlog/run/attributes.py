@@ -1,0 +1,197 @@
+"""What a run is called and where it is: the attributes of `Run` that only tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from runlog.records import (
+    ProjectNameAsked,
+    ProjectUrlAsked,
+    RunStart,
+    RunUpdate,
+    SweepUrlAsked,
+    UrlAsked,
+)
+from runlog.run import identity
+from runlog.run.recorder import Writing, public
+from runlog.run.settings import Settings
+
+if TYPE_CHECKING:
+    from runlog.run.config import RunConfig
+    from runlog.run.resume import Prior
+
+
+class Naming(Writing):
+    """Attributes of a `Run`."""
+
+    config: RunConfig
+
+    def __init__(self, start: RunStart, settings: Settings, prior: Prior | None) -> None:
+        super().__init__(start, settings)
+        self._prior = prior
+        self._name = start.name
+        self._notes = start.notes
+        self._tags = start.tags
+
+    @property
+    def id(self) -> str:
+        """Run id."""
+        return self._start.id
+
+    @property
+    def project(self) -> str:
+        """Project name."""
+        return self._start.project
+
+    @public
+    def project_name(self) -> str:
+        """Project name."""
+        self._leave(ProjectNameAsked())
+        return self.project
+
+    @property
+    def entity(self) -> str:
+        """Owner; empty if there is none."""
+        return self._start.entity or ""
+
+    @property
+    def group(self) -> str:
+        """Group of runs that this one belongs to; empty if there is none."""
+        return self._start.group or ""
+
+    @property
+    def job_type(self) -> str:
+        """What the run does; empty if nobody said."""
+        return self._start.job_type or ""
+
+    @property
+    def path(self) -> str:
+        """`entity/project/id`, without the entity if there is none."""
+        return "/".join(p for p in (self.entity, self.project, self.id) if p)
+
+    @property
+    def dir(self) -> str:
+        """The run's folder."""
+        return str(self._dir)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings in force."""
+        return self._settings
+
+    @property
+    def config_static(self) -> dict[str, Any]:
+        """A copy of the config as it is now."""
+        return self.config.as_dict()
+
+    @property
+    def mode(self) -> str:
+        """The followed API's old words: "dryrun" for a run without sync, else "run"."""
+        return "run" if self._settings.mode == "online" else "dryrun"
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing is sent anywhere."""
+        return True
+
+    @property
+    def disabled(self) -> bool:
+        """Whether nothing is written at all."""
+        return self._settings.mode == "disabled"
+
+    @property
+    def resumed(self) -> bool:
+        """Whether this run goes on with an earlier one."""
+        return self._prior is not None and self._prior.resumed
+
+    @property
+    def step(self) -> int:
+        """The current step: that of the next row."""
+        return self._step
+
+    @property
+    def starting_step(self) -> int:
+        """The step at which this process began."""
+        return self._start.step
+
+    @property
+    def start_time(self) -> float:
+        """When the run began, seconds since the Unix epoch."""
+        return self._started
+
+    @property
+    def sweep_id(self) -> str | None:
+        """Id of the sweep that started the run, if one did."""
+        return self._settings.sweep_id
+
+    @property
+    def url(self) -> str | None:
+        """The run's page on a server; None, as it is synced to none."""
+        return None
+
+    @property
+    def project_url(self) -> str | None:
+        """The project's page on a server; None, as it is synced to none."""
+        return None
+
+    @property
+    def sweep_url(self) -> str | None:
+        """The sweep's page on a server; None, as it is synced to none."""
+        return None
+
+    @public
+    def get_url(self) -> str | None:
+        """The run's page on a server; None, as it is synced to none."""
+        self._leave(UrlAsked())
+        self._no_page("get_url")
+        return None
+
+    @public
+    def get_project_url(self) -> str | None:
+        """The project's page on a server; None, as it is synced to none."""
+        self._leave(ProjectUrlAsked())
+        self._no_page("get_project_url")
+        return None
+
+    @public
+    def get_sweep_url(self) -> str | None:
+        """The sweep's page on a server; None, as it is synced to none."""
+        self._leave(SweepUrlAsked())
+        self._no_page("get_sweep_url")
+        return None
+
+    def _no_page(self, call: str) -> None:
+        if not self.disabled:
+            self._warn("url", f"{call}() gives None: the run is local, in {self._dir}")
+
+    @property
+    def name(self) -> str | None:
+        """Display name; can be set."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._append(RunUpdate(name=identity.text("name", value)), "name")
+        self._name = value
+
+    @property
+    def notes(self) -> str | None:
+        """Notes; can be set."""
+        return self._notes
+
+    @notes.setter
+    def notes(self, value: str) -> None:
+        self._append(RunUpdate(notes=identity.text("notes", value)), "notes")
+        self._notes = value
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags; can be set."""
+        return self._tags
+
+    @tags.setter
+    def tags(self, value: Iterable[str]) -> None:
+        new = identity.tags(value)
+        self._append(RunUpdate(tags=new), "tags")
+        self._tags = new

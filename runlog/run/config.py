@@ -1,0 +1,223 @@
+"""`run.config`: hyperparameters, of which every change is a record."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from runlog.errors import ConfigError
+from runlog.records import Config
+from runlog.run.config_sources import cleaned, parse_config, stored
+from runlog.wire import codec
+
+
+def _to_stderr(message: str) -> None:
+    print(f"runlog: {message}", file=sys.stderr)  # noqa: T201 - its purpose
+
+
+class RunConfig(Mapping[str, Any]):
+    """The run's config: `config.lr`, `config["lr"]`, `config.update({...})`.
+
+    Names starting with "_" are kept, and hidden from iteration. A value once set changes only with
+    `update(..., allow_val_change=True)`; nested dicts are compared whole.
+
+    Nested dicts and lists are handed out as they are, so a program that changes one finds it
+    changed. Such a change is recorded when the config is next used, and at the run's end.
+
+    Args:
+        append: writes a record.
+        allow_val_change: whether values may change where a call does not say; so in notebooks.
+        warn: told what was ignored.
+    """
+
+    __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_warn")
+
+    _items: dict[str, Any]
+    _lent: dict[str, bytes | None]  # as recorded; None if that failed
+    _locked: dict[str, str]
+    _append: Callable[[Any], Any]
+    _warn: Callable[[str], None]
+    _allow: bool
+
+    def __init__(
+        self,
+        append: Callable[[Any], Any],
+        *,
+        allow_val_change: bool = False,
+        warn: Callable[[str], None] = _to_stderr,
+    ) -> None:
+        own = {
+            "_append": append, "_allow": allow_val_change, "_warn": warn,
+            "_items": {}, "_lent": {}, "_locked": {},
+        }  # fmt: skip
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    # ------------------------------------------------------------ reading
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._items[key]
+        if isinstance(value, dict | list):
+            if key in self._lent:
+                self._settle(key)
+            else:
+                self._lent[key] = _bits(value)
+        return value
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            raise AttributeError(f"config has no key {key!r}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in list(self._items) if not key.startswith("_"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy, hidden keys included."""
+        return {key: _copy(value) for key, value in self._items.items()}
+
+    def is_locked(self, key: str) -> bool:
+        """Whether a sweep or launcher has set a key for good."""
+        return key in self._locked
+
+    # ------------------------------------------------------------ writing
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def update(self, values: Any, allow_val_change: bool | None = None) -> None:
+        """Set several keys at once, as one record.
+
+        Args:
+            values: a mapping; the path of a YAML file; an argparse namespace, absl flags, a
+                dataclass, or any object with attributes. "-" at the ends of names is dropped.
+            allow_val_change: let values change that were set before; None for the run's default.
+
+        Raises:
+            ArgumentTypeError: `values` is none of these, or cannot be stored.
+            ConfigError: a value would change and may not, or a file cannot be read; nothing was
+                set.
+        """
+        self.settle()
+        new = self._unlocked(cleaned(parse_config(values)))
+        if not (self._allow if allow_val_change is None else allow_val_change):
+            self._check_unchanged(new)
+        self._set(new)
+
+    def setdefaults(self, values: Any) -> None:
+        """Set those keys that are not set yet, as one record.
+
+        Args:
+            values: as for `update`.
+
+        Raises:
+            ArgumentTypeError: `values` cannot be used.
+            ConfigError: a file cannot be read.
+        """
+        new = cleaned(parse_config(values))
+        self._set({k: v for k, v in new.items() if k not in self._items})
+
+    def update_locked(
+        self,
+        values: Any,
+        user: str | None = None,
+        _allow_val_change: bool | None = None,  # the followed API has it so
+    ) -> None:
+        """Set keys for good, as a sweep or a launcher does: later changes are ignored.
+
+        Args:
+            values: as for `update`.
+            user: who sets them, named in warnings.
+
+        Raises:
+            ArgumentTypeError: `values` cannot be used.
+            ConfigError: a value would change and may not; nothing was set.
+        """
+        self.settle()
+        new = cleaned(parse_config(values))
+        if not (self._allow if _allow_val_change is None else _allow_val_change):
+            self._check_unchanged(new)
+        self._set(new)
+        self._locked.update(dict.fromkeys(new, user or "the launcher"))
+
+    def persist(self) -> None:
+        """Record what the program changed in nested values; all else is recorded already."""
+        self.settle()
+
+    def preload(self, values: Mapping[str, Any]) -> None:
+        """Take over values that the journal has already: no record. Keys that are set stay."""
+        for key, value in values.items():
+            self._items.setdefault(key, _copy(value))
+
+    def settle(self) -> None:
+        """Record changes that the program made inside nested dicts and lists.
+
+        Does not raise: what cannot be recorded is told in one line.
+        """
+        for key in list(self._lent):
+            self._settle(key)
+
+    # ------------------------------------------------------------ below
+
+    def _settle(self, key: str) -> None:
+        before = self._lent.get(key)
+        if before is None:
+            return
+        try:
+            new = cleaned({key: self._items[key]})
+            now = _bits(new[key])
+            if now != before:
+                self._append(Config(stored(new)))
+                self._lent[key] = now
+        except Exception as error:  # noqa: BLE001 - law L8: this may be a mere read
+            self._lent[key] = None  # tried once
+            self._warn(f"a change of config {key!r} could not be recorded ({error!r})")
+
+    def _unlocked(self, new: dict[str, Any]) -> dict[str, Any]:
+        for key in self._locked.keys() & new.keys():
+            if not _same(new.pop(key), self._items[key]):
+                self._warn(f"config {key!r} was locked by {self._locked[key]}; it stays as it is")
+        return new
+
+    def _check_unchanged(self, new: Mapping[str, Any]) -> None:
+        for key, value in new.items():
+            if key in self._items and not _same(self._items[key], value):
+                raise ConfigError(
+                    f"config {key!r} is {self._items[key]!r} and would become {value!r}; to "
+                    f"change it, call config.update({{...}}, allow_val_change=True)"
+                )
+
+    def _set(self, new: dict[str, Any]) -> None:
+        if new:
+            self._append(Config(stored(new)))
+            self._items.update(new)
+            for key in self._lent.keys() & new.keys():
+                del self._lent[key]
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b) or _bits(a) == _bits(b)  # NaN is what it was
+
+
+def _bits(value: Any) -> bytes:
+    return codec.pack(stored({"": value}))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""A stretch of records as a table: the unit of readers and of sealing."""

@@ -1,0 +1,1 @@
+"""A journal's totals: fold states and statistics of metrics."""

@@ -1,0 +1,150 @@
+"""The layers of a watched model, written to the summary once their output shapes are known.
+
+Shapes are seen by a hook on all modules of the process, which exists only until the model's first
+forward pass has ended (or its first backward pass, where the training code calls parts of the model
+by themselves). A hook on the model's own modules would be copied and pickled with them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runlog.run.run import Run
+
+
+class _Backward:
+    """Tells that a forward pass is over, since a backward pass has begun."""
+
+    __slots__ = ("_shapes",)
+    __torch_unserializable__ = True  # torch's word for: pickle the parameter without this hook
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+
+    def __call__(self, grad: Any) -> None:
+        del grad
+        self._shapes.over()
+
+
+class Shapes:
+    """Waits for the first pass of a model; then writes its layers, and is done."""
+
+    def __init__(self, run: Run, model: Any, number: int) -> None:
+        self._run = weakref.ref(run)
+        self._model = weakref.ref(model)
+        self._number = number
+        self._names = weakref.WeakKeyDictionary({m: name for name, m in layers(model)})
+        self._shapes: dict[str, Any] = {}  # in the order in which layers ran
+        torch = sys.modules["torch"]
+        self._handles = [torch.nn.modules.module.register_module_forward_hook(self._ran)]
+        lazy = torch.nn.parameter.is_lazy
+        trainable = [p for p in model.parameters() if p.requires_grad and not lazy(p)]
+        for parameter in {id(p): p for p in (trainable[:1] + trainable[-1:])}.values():
+            self._handles.append(parameter.register_hook(_Backward(self)))
+
+    @property
+    def model(self) -> Any | None:
+        """The model, if it still exists."""
+        return self._model()
+
+    def remove(self) -> None:
+        """Stop waiting. What is known is written."""
+        for handle in self._handles:
+            handle.remove()
+        if self._handles:
+            self._handles = []
+            self._write()
+
+    def over(self) -> None:
+        """The first pass has ended. Never raises."""
+        try:
+            self.remove()
+        except Exception as error:  # noqa: BLE001 - law L8
+            self._tell(error)
+
+    def _ran(self, module: Any, args: Any, output: Any) -> None:
+        del args
+        if sys.modules["torch"].compiler.is_compiling():
+            return  # compiled code must not contain this call
+        try:
+            name = self._names.get(module)
+            if name is not None and name not in self._shapes:
+                self._shapes[name] = shape_of(output)
+            run, model = self._run(), self._model()
+            if module is model or model is None or run is None or run._finished:  # noqa: SLF001 - our own run
+                self.remove()
+        except Exception as error:  # noqa: BLE001 - law L8
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        run = self._run()
+        if run is not None:
+            run._warn("graph", f"a model's layers could not be told ({error!r})")  # noqa: SLF001 - our own run
+
+    def _write(self) -> None:
+        run, model = self._run(), self._model()
+        if run is None or model is None or run._finished:  # noqa: SLF001 - our own run
+            return
+        data = json.dumps(described(model, self._shapes)).encode()
+        digest = run.log_blob(data, "application/json")
+        key = f"graph_{self._number}"
+        run.summary[key] = {
+            "_type": "graph-file",
+            "sha256": digest,
+            "size": len(data),
+            "path": f"media/graph/{key}_summary_{digest[:20]}.graph.json",
+        }
+
+
+def layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Modules that count as layers, with their names: children, and what is in containers."""
+    nn = sys.modules["torch"].nn
+    children = list(model.named_children())
+    if not children:
+        yield type(model).__name__, model
+    for name, child in children:
+        if isinstance(child, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+            if len(child):
+                yield from ((f"{name}.{below}", layer) for below, layer in layers(child))
+        else:
+            yield name, child
+
+
+def described(model: Any, shapes: dict[str, Any]) -> dict[str, Any]:
+    """The layers in the form of the followed API: those that ran first, in that order."""
+    found = dict(layers(model))
+    order = [*(name for name in shapes if name in found), *(n for n in found if n not in shapes)]
+    return {
+        "format": "torch",
+        "nodes": [_node(i, n, found[n], shapes.get(n)) for i, n in enumerate(order)],
+        "edges": [],
+    }
+
+
+def _node(number: int, name: str, layer: Any, shape: Any) -> dict[str, Any]:
+    lazy = sys.modules["torch"].nn.parameter.is_lazy
+    known = [(n, [] if lazy(p) else list(p.shape)) for n, p in layer.named_parameters()]
+    return {
+        "id": number,
+        "name": name,
+        "class_name": str(layer),
+        "output_shape": shape,
+        "parameters": known,
+        "num_parameters": [0 if lazy(p) else p.numel() for p in layer.parameters()],
+    }
+
+
+def shape_of(output: Any) -> Any:
+    """The shape of a tensor; for lists, tuples and dicts of them, a list."""
+    if hasattr(output, "shape"):
+        return [int(n) for n in output.shape]
+    if isinstance(output, dict):
+        return [shape_of(value) for value in output.values()]
+    if isinstance(output, list | tuple):
+        return [shape_of(value) for value in output]
+    return []

@@ -1,0 +1,1 @@
+"""Bytes <-> values: the format, without I/O."""
