@@ -7,6 +7,7 @@
     finish()                           end it; when it returns, the logger promises that all is kept
     files(folder) -> list[Path]        the files that hold what was logged
     read(folder) -> pyarrow.Table      all rows, one float column per metric, after a crash too
+    read_varied(folder) -> pyarrow.Table  all rows, whatever keys and types each of them has
 
 A module imports its logger inside `init` or `read`, never at the top: importing is measured too.
 """
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
             """Its files."""
 
         def read(self, folder: Path) -> pa.Table:
-            """All of its rows."""
+            """All of its rows, which have the same metrics each."""
+
+        def read_varied(self, folder: Path) -> pa.Table:
+            """All of its rows, with nulls where a row has no such key."""
 
 
 WRITERS = ("none", "packb", "runlog", "trackio", "wandb", "tensorboardx", "mcap")

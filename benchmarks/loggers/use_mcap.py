@@ -6,7 +6,10 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.loggers import tables
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -21,8 +24,8 @@ NAME = "run.mcap"
 _open: dict[str, Any] = {}
 
 
-def init(folder: str) -> Log:
-    """One channel of JSON messages."""
+def init(folder: str, **options: Any) -> Log:
+    """One channel of JSON messages; `options` are those of `json.dumps`."""
     from mcap.writer import Writer
 
     writer = _open["writer"] = Writer(f"{folder}/{NAME}")
@@ -35,7 +38,11 @@ def init(folder: str) -> Log:
         moment = now()
         return add(channel, moment, dumps(row).encode(), moment)
 
-    return log
+    def log_with(row: dict[str, Any]) -> Any:
+        moment = now()
+        return add(channel, moment, dumps(row, **options).encode(), moment)
+
+    return log_with if options else log
 
 
 def finish() -> None:
@@ -48,20 +55,26 @@ def files(folder: Path) -> list[Path]:
     return [folder / NAME]
 
 
-def read(folder: Path) -> pa.Table:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Message by message, in file order: the reader that also reads a file without its index."""
-    import pyarrow as pa
     from mcap.exceptions import McapError
     from mcap.records import Message
     from mcap.stream_reader import StreamReader
 
-    columns: dict[str, list[float]] = {}
     with (folder / NAME).open("rb") as source:
         try:
             for record in StreamReader(source).records:
                 if isinstance(record, Message):
-                    for key, value in json.loads(record.data).items():
-                        columns.setdefault(key, []).append(value)
+                    yield json.loads(record.data)
         except McapError:  # the end of a file that was not finished
             pass
-    return pa.table(columns)
+
+
+def read(folder: Path) -> pa.Table:
+    """All rows as columns."""
+    return tables.even(rows(folder))
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All rows as columns with nulls."""
+    return tables.uneven(rows(folder))

@@ -33,3 +33,8 @@ def files(folder: Path) -> list[Path]:  # noqa: ARG001
 def read(folder: Path) -> pa.Table:
     """Never called: there is nothing to read."""
     raise NotImplementedError(folder)
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """Never called."""
+    raise NotImplementedError(folder)

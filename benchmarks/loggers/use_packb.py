@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.loggers import tables
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -20,8 +23,8 @@ NAME = "rows.msgpack"
 _open: dict[str, int] = {}
 
 
-def init(folder: str) -> Log:
-    """Open one file, unbuffered."""
+def init(folder: str, **options: Any) -> Log:
+    """Open one file, unbuffered; `options` are those of packb."""
     import msgpack
 
     fd = _open["fd"] = os.open(f"{folder}/{NAME}", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
@@ -30,7 +33,10 @@ def init(folder: str) -> Log:
     def log(row: dict[str, float]) -> Any:
         return write(fd, packb(row))
 
-    return log
+    def log_with(row: dict[str, Any]) -> Any:
+        return write(fd, packb(row, **options))
+
+    return log_with if options else log
 
 
 def finish() -> None:
@@ -43,14 +49,19 @@ def files(folder: Path) -> list[Path]:
     return [folder / NAME]
 
 
-def read(folder: Path) -> pa.Table:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Unpack row by row; a cut last row is not one."""
     import msgpack
-    import pyarrow as pa
 
-    columns: dict[str, list[float]] = {}
     with (folder / NAME).open("rb") as source:
-        for row in msgpack.Unpacker(source):
-            for key, value in row.items():
-                columns.setdefault(key, []).append(value)
-    return pa.table(columns)
+        yield from msgpack.Unpacker(source)
+
+
+def read(folder: Path) -> pa.Table:
+    """All rows as columns."""
+    return tables.even(rows(folder))
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All rows as columns with nulls."""
+    return tables.uneven(rows(folder))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.loggers import tables
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,12 +36,9 @@ def finish() -> None:
 
 def write(options: dict[str, Any]) -> None:
     """Write the collected rows by pyarrow with these options."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = _open.pop("rows")
-    columns = {key: [row[key] for row in rows] for key in rows[0]}
-    pq.write_table(pa.table(columns), _open.pop("path"), **options)
+    pq.write_table(tables.uneven(_open.pop("rows")), _open.pop("path"), **options)
 
 
 def files(folder: Path) -> list[Path]:
@@ -52,3 +51,8 @@ def read(folder: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     return pq.read_table(folder / NAME)
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All columns."""
+    return read(folder)

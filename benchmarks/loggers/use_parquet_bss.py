@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.loggers.use_parquet import files, init, read, write
+from benchmarks.loggers.use_parquet import files, init, read, read_varied, write
 
-__all__ = ["IMPORT", "NOTE", "PACKAGE", "files", "finish", "init", "read"]
+__all__ = ["IMPORT", "NOTE", "PACKAGE", "files", "finish", "init", "read", "read_varied"]
 
 PACKAGE = "pyarrow"
 IMPORT = ""

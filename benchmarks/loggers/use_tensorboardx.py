@@ -44,13 +44,32 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("events.out.tfevents.*"))
 
 
-def read(folder: Path) -> pa.Table:
-    """All scalars; a crash leaves metrics of unequal length: the rows that all of them have."""
-    import pyarrow as pa
+def _columns(folder: Path) -> dict[str, list[Any]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
-    columns = {tag: [e.value for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    return {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+
+
+def read(folder: Path) -> pa.Table:
+    """All scalars; a crash leaves metrics of unequal length: the rows that all of them have."""
+    import pyarrow as pa
+
+    columns = {tag: [e.value for e in events] for tag, events in _columns(folder).items()}
     kept = min(map(len, columns.values()), default=0)
     return pa.table({key: values[:kept] for key, values in columns.items()})
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All scalars by step."""
+    import pyarrow as pa
+
+    columns = _columns(folder)
+    count = 1 + max((events[-1].step for events in columns.values()), default=-1)
+    table: dict[str, list[float | None]] = {}
+    for tag, events in columns.items():
+        values = table[tag] = [None] * count
+        for event in events:
+            values[event.step] = event.value
+    return pa.table(table)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.loggers import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -38,15 +41,21 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("bench.db*"))
 
 
-def read(folder: Path) -> pa.Table:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """One SELECT; each row's metrics are JSON."""
     import orjson
-    import pyarrow as pa
 
-    columns: dict[str, list[float]] = {}
     for path in folder.rglob("bench.db"):
         found = sqlite3.connect(path).execute("SELECT metrics FROM metrics ORDER BY step, id")
         for (text,) in found:
-            for key, value in orjson.loads(text).items():
-                columns.setdefault(key, []).append(value)
-    return pa.table(columns)
+            yield orjson.loads(text)
+
+
+def read(folder: Path) -> pa.Table:
+    """All rows as columns."""
+    return tables.even(rows(folder))
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All rows as columns with nulls."""
+    return tables.uneven(rows(folder))

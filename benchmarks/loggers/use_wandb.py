@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.loggers import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,19 +63,24 @@ def _records(data: bytes) -> Iterator[bytes]:
             parts = []
 
 
-def read(folder: Path) -> pa.Table:
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Every history record's items, each of JSON text, without its own `_step` and times."""
-    import pyarrow as pa
     from wandb.proto import wandb_internal_pb2
 
     parse = wandb_internal_pb2.Record.FromString
-    columns: dict[str, list[float]] = {}
     for path in files(folder):
         for blob in _records(path.read_bytes()):
             record = parse(blob)
             if record.WhichOneof("record_type") == "history":
-                for item in record.history.item:
-                    key = item.key or item.nested_key[0]
-                    if not key.startswith("_"):
-                        columns.setdefault(key, []).append(json.loads(item.value_json))
-    return pa.table(columns)
+                named = ((".".join(i.nested_key) or i.key, i) for i in record.history.item)
+                yield {k: json.loads(i.value_json) for k, i in named if not k.startswith("_")}
+
+
+def read(folder: Path) -> pa.Table:
+    """All rows as columns."""
+    return tables.even(rows(folder))
+
+
+def read_varied(folder: Path) -> pa.Table:
+    """All rows as columns with nulls."""
+    return tables.uneven(rows(folder))
