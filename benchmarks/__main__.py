@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import loggers, report
-from benchmarks.plan import Plan, full, quick
+from benchmarks import growth, loggers, report
+from benchmarks.plan import PARTS, Plan, full, quick
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
@@ -23,7 +23,10 @@ def arguments() -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a tenth of the rows, once")
     size.add_argument("--full", action="store_true", help="also 10 million rows, 1 GB, 10,000 runs")
-    parser.add_argument("--only", metavar="NAMES", help=f"some of: {','.join(loggers.ALL)}")
+    parser.add_argument(
+        "--only", metavar="NAMES", type=_names,
+        help=f"some parts ({','.join(PARTS)}), some loggers ({','.join(loggers.ALL)}), or both",
+    )  # fmt: skip
     parser.add_argument("--repeat", type=int, help="processes per logger and workload")
     parser.add_argument(
         "--work", type=Path, help="where to write while measuring (default: the temporary folder)"
@@ -44,8 +47,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in PARTS + loggers.ALL]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no part and no logger is called {unknown[0]!r}")
+    return names
+
+
 def plan(args: argparse.Namespace) -> Plan:
-    """How much to measure; a name that is no logger ends the program."""
+    """How much to measure."""
     chosen = Plan()
     if args.quick:
         chosen = quick(chosen)
@@ -54,17 +65,18 @@ def plan(args: argparse.Namespace) -> Plan:
     if args.repeat:
         chosen = replace(chosen, repeat=args.repeat)
     if args.only:
-        names = tuple(args.only.split(","))
-        unknown = [name for name in names if name not in loggers.ALL]
-        if unknown:
-            sys.exit(f"No logger is called {unknown[0]!r}; there are {', '.join(loggers.ALL)}.")
-        chosen = replace(chosen, loggers=names)
+        chosen = replace(
+            chosen,
+            parts=tuple(name for name in args.only if name in PARTS) or PARTS,
+            loggers=tuple(name for name in args.only if name in loggers.ALL) or loggers.ALL,
+        )
     return chosen
 
 
 def measure_all(chosen: Plan, work: Path | None) -> dict[str, Any]:
     """Carry out the plan in a folder that is deleted afterwards."""
     from benchmarks import machine, measure, suite
+    from benchmarks.bench import Bench
 
     measure.become_reaper()
     with tempfile.TemporaryDirectory(prefix="runlog-bench-", dir=work) as folder:
@@ -73,7 +85,7 @@ def measure_all(chosen: Plan, work: Path | None) -> dict[str, Any]:
             "versions": machine.versions(chosen.loggers),
             "plan": asdict(chosen),
         }
-        found = about | suite.everything(suite.Bench(chosen, Path(folder)))
+        found = about | suite.everything(Bench(chosen, Path(folder)))
     return _json(json.dumps(found))  # as a later reader of the file will see it
 
 
@@ -96,6 +108,14 @@ def write_readme(found: dict[str, Any]) -> None:
     if text is None:
         sys.exit(f"{README} has no block between {report.BEGIN} and {report.END}.")
     README.write_text(text, encoding="utf-8")
+
+
+def write_report(found: dict[str, Any], folder: Path) -> None:
+    """Write RESULTS.md, and the curves that it shows."""
+    (folder / "RESULTS.md").write_text(report.document(found), encoding="utf-8")
+    drawn = "growth" not in found or growth.draw(found["growth"], folder / growth.CURVES)
+    if not drawn:
+        print(f"{growth.CURVES} is not drawn: matplotlib is missing here", file=sys.stderr)
 
 
 def check_docs(found: dict[str, Any]) -> int:
@@ -124,17 +144,16 @@ def main() -> int:
         write_readme(results())
         return 0
     if args.report:
-        (HERE / "RESULTS.md").write_text(report.document(results()), encoding="utf-8")
+        write_report(results(), HERE)
         return 0
     chosen = plan(args)
     found = measure_all(chosen, args.work)
-    text = report.document(found)
-    print(text)
+    print(report.document(found))
     out = args.out or (HERE if chosen.complete else None)
     if out:
         out.mkdir(parents=True, exist_ok=True)
         (out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (out / "RESULTS.md").write_text(text, encoding="utf-8")
+        write_report(found, out)
     return 1 if found["failed"] else 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import growth, shapes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -105,7 +107,7 @@ BUDGETS = (
     Budget("W1, CPU of the process tree", "s", 1.0, _peer("W1", "cpu_s"), digits=2),
     Budget("W1, peak memory of the tree", "MB", 90, _peer("W1", "rss_mb")),
     Budget("peak memory, long run written", "MB", 90, _alone("large", "write_rss_mb"), note=_rows),
-    Budget("W1 bytes per value", "B", 6.7, _peer("W1", "bytes_per_value"), digits=2),
+    Budget("W1 bytes per value", "B", 6.5, _peer("W1", "bytes_per_value"), digits=2),
     Budget(
         "W1, all read into Arrow", "µs/value", 0.012, _peer("W1", "read_us_per_value"), digits=4
     ),
@@ -122,3 +124,107 @@ BUDGETS = (
     ),
     Budget("list 10,000 finished runs, with summary", "s", 2.0, _listing, digits=2, note=_many),
 )
+
+
+# ---------------------------------------------------------------- rows that vary
+
+SPARSE = ("random", "wide")  # the result is mostly nulls, or has 10,000 columns
+
+
+def _shape(shape: str, figure: str) -> Callable[[Results], float]:
+    return lambda results: float(results["varied"][shape]["runlog"][figure])
+
+
+def _unpack(shape: str) -> Callable[[Results], str]:
+    return lambda results: (
+        f"msgpack unpack: {results['varied'][shape]['runlog']['unpack_ns']:.0f} ns"
+    )
+
+
+def _of_shape(shape: str) -> tuple[Budget, ...]:
+    """What is asked of runlog for rows of one shape."""
+    limit = "× packb + write"
+    log = 1.6 if shape == "same" else 3.0
+    size = 6.5 if shape == "same" else 9.0
+    read = 15.0 if shape == "same" else 200.0 if shape in SPARSE else 60.0
+    one = 30.0 if shape == "wide" else 10.0
+    return (
+        Budget(f"{shape}: `log()` p50", limit, log, _shape(shape, "p50_ratio"), digits=2),
+        Budget(f"{shape}: `log()` mean", limit, log, _shape(shape, "mean_ratio"), digits=2),
+        Budget(f"{shape}: `finish`", "s", 0.3, _shape(shape, "finish_s"), digits=3),
+        Budget(f"{shape}: bytes per value", "B", size, _shape(shape, "bytes_per_value"), digits=2),
+        Budget(f"{shape}: all read into Arrow", "ns/value", read, _shape(shape, "read_ns")),
+        Budget(f"{shape}: one metric", "ms", one, _shape(shape, "one_ms")),
+        Budget(
+            f"{shape}: `rows()`", "ns/value", 400, _shape(shape, "rows_ns"), digits=0,
+            note=_unpack(shape),
+        ),
+    )  # fmt: skip
+
+
+VARIED = tuple(budget for shape in shapes.MAKERS for budget in _of_shape(shape))
+
+# ---------------------------------------------------------------- growth
+
+
+def _grown(axis: str, cost: str) -> Callable[[Results], float]:
+    return lambda results: growth.grown(results["growth"][axis], axis, cost)
+
+
+def _sizes(axis: str) -> Callable[[Results], str]:
+    def note(results: Results) -> str:
+        sizes = [int(size) for size in results["growth"][axis] if int(size) >= growth.FROM[axis]]
+        return f"{min(sizes):,} to {max(sizes):,}"
+
+    return note
+
+
+GROWTH = tuple(
+    Budget(
+        f"{title.partition(',')[0]}, by {axis}", f"× {growth.THAT_OF[axis]}",
+        growth.MAY[axis], _grown(axis, cost), digits=2, note=_sizes(axis),
+    )
+    for axis in growth.AXES
+    for cost, title in growth.COSTS.items()
+)  # fmt: skip
+
+# ---------------------------------------------------------------- many writers
+
+
+def _writers(part: str, figure: str) -> Callable[[Results], float]:
+    return lambda results: float(results["writers"][part][figure])
+
+
+def _journals(results: Results) -> str:
+    read = results["writers"]["read"]
+    return f"{read['journals']:,.0f} journals, {read['rows']:,.0f} rows"
+
+
+def _resumes(results: Results) -> str:
+    return f"{results['writers']['resume']['resumes']:,} resumes before"
+
+
+def _most(results: Results) -> float:
+    """CPU of `init` beside the most journals."""
+    inits = results["writers"]["init"]
+    return float(inits[max(inits, key=int)]["cpu_ms"])
+
+
+def _beside(results: Results) -> str:
+    return f"beside {max(map(int, results['writers']['init'])):,} journals"
+
+
+WRITERS = (
+    Budget("CPU of a rank's `init` beside 512 journals", "ms", 20, _most, note=_beside),
+    Budget(
+        "CPU of a resume after 200 resumes", "ms", 50, _writers("resume", "cpu_ms"), note=_resumes
+    ),
+    Budget(
+        "`status` of 512 journals", "s", 0.15, _writers("read", "status_s"), digits=3,
+        note=_journals,
+    ),
+    Budget(
+        "`history` of 100,000 rows in 512 journals", "s", 0.3, _writers("read", "history_s"),
+        digits=3, note=_journals,
+    ),
+)  # fmt: skip

@@ -6,6 +6,7 @@ the memory of every measured process, so that is next to nothing.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Job = Callable[..., dict[str, Any]]
 
 MS = 1e3
+MODULES = {"varied": "varied_jobs", "growth": "growth_jobs", "writers": "writers_jobs"}
 READ_AGAIN = 5  # at most, and for no longer than:
 READ_SECONDS = 2.0
 
@@ -143,9 +145,8 @@ def main() -> None:
     out, job, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     jobs: dict[str, Job] = {"write": write, "kill": kill, "read": read, "count": count}
     if job not in jobs:
-        from benchmarks import alone
-
-        jobs = alone.JOBS
+        module = MODULES.get(job.partition("_")[0], "alone")
+        jobs = importlib.import_module(f"benchmarks.{module}").JOBS
     result = jobs[job](**arguments)
     with open(out, "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(result, file)

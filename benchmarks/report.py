@@ -5,29 +5,18 @@ Pure functions from results to text, so that `--check-docs` can make the text ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import loggers
+from benchmarks import loggers, sections
 from benchmarks.budgets import BUDGETS
+from benchmarks.text import TITLES, Column, budgets, number, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Results = Mapping[str, Any]
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-TITLES = {
-    "none": "no logger (the harness)",
-    "packb": "packb + `os.write` (limit)",
-    "runlog": "**runlog**",
-    "trackio": "trackio",
-    "wandb": "wandb, offline",
-    "tensorboardx": "tensorboardX",
-    "mcap": "MCAP, JSON + zstd",
-    "parquet": "Parquet zstd (limit)",
-    "parquet_bss": "Parquet zstd + BSS (limit)",
-}
 LEGEND = """\
 - *log*: one call, as the caller waits for it. *rows/s*: from the first call until `finish`
   returned, with the harness's own time for making a row, which the table's first row shows alone.
@@ -38,15 +27,6 @@ LEGEND = """\
 - *read*: all rows into one Arrow table, after a first reading that did the imports.
 - *rows lost*: the process kills itself by SIGKILL right after its last call returned,
   after a random number of calls; a helper process may finish its work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the peers' table."""
-
-    title: str
-    figure: str
-    digits: int = 0
 
 
 COLUMNS = (
@@ -62,31 +42,6 @@ COLUMNS = (
     Column("finish ms", "finish_ms", 1),
 )
 LEFT_OUT = ("log_max_us", "init_ms", "finish_ms")  # of the README's table
-
-
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, first column left, the others right."""
-    rule = ["---"] + ["---:"] * (len(titles) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
-
-
-def number(value: float | None, digits: int) -> str:
-    """A figure with thousands separators, or a dash."""
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def budgets(results: Results) -> str:
-    """What must be, what was measured, and by how much it is met or missed."""
-    rows = []
-    for budget in BUDGETS:
-        value = budget.measured(results)
-        if value is None:
-            continue
-        must = f"{'≥' if budget.least else '≤'} {budget.must:,g} {budget.unit}"
-        note = budget.note(results)
-        verdict = budget.verdict(value) + (f" ({note})" if note else "")
-        rows.append((budget.what, must, number(value, budget.digits), verdict))
-    return table(("what", "must", "measured", "met?"), rows)
 
 
 def peers(results: Results, workload: str, columns: Sequence[Column] = COLUMNS) -> str:
@@ -146,12 +101,14 @@ def document(results: Results) -> str:
         "Written by `python -m benchmarks` from `results.json`; do not edit.",
         f"Measured on {machine(results)}. Times on a shared machine vary: compare rows, not days.",
         f"Versions: {versions}.",
-        sizes(results),
     ]
+    if "peers" in results:
+        parts.append(sizes(results))
     if results["failed"]:
         parts.append(f"**Not measured, for something failed: {', '.join(results['failed'])}.**")
-    if "runlog" in results["plan"]["loggers"]:
-        parts += ["## Budgets", budgets(results)]
+    asked = results["plan"].get("parts", ["peers"])
+    if "runlog" in results["plan"]["loggers"] and {"peers", "kill", "alone"} & set(asked):
+        parts += ["## Budgets", budgets(results, BUDGETS)]
     if "peers" in results:
         for workload in ("W1", "W2"):
             parts += [f"## {workload}", peers(results, workload)]
@@ -159,6 +116,7 @@ def document(results: Results) -> str:
         parts += ["## Kept and exact", kept(results)]
     if "alone" in results:
         parts += ["## runlog alone", alone(results)]
+    parts += sections.all_of(results)
     parts += ["## How to read it", notes(results)]
     return "\n\n".join(parts) + "\n"
 
@@ -196,8 +154,13 @@ def readme(results: Results) -> str:
         f"{w1[1]:,} calls of `log`, {w1[2]} floats each ({machine(results)}):",
         peers(results, "W1", columns),
         kept(results),
-        END,
     ]
+    if "varied" in results:
+        lines += [
+            "Rows whose keys vary (benchmarks/RESULTS.md says how):",
+            sections.varied(results),
+        ]
+    lines.append(END)
     return "\n\n".join(lines)
 
 
