@@ -140,6 +140,6 @@ def _curve(place: Any, by_size: Mapping[str, Mapping[str, float]], axis: str, co
     place.set_xscale("log")
     place.set_yscale("log")
     place.set_ylim(low, high)
-    place.tick_params(axis="y", which="minor", labelleft=False)
+    place.minorticks_off()
     place.set_title(COSTS[cost], loc="left", fontsize=9)
     place.set_xlabel(AXES[axis])

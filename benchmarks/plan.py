@@ -9,6 +9,7 @@ from benchmarks import loggers, shapes, workloads
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("import_ms", "peers", "kill", "alone", "varied", "growth", "writers")
+EVERY_SHAPE = tuple(shapes.MAKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Plan:
     large_bytes: int = 200_000_000
     runs: int = 1_000  # finished runs to list
     shapes: tuple[shapes.Shape, ...] = shapes.SHAPES
+    peer_shapes: tuple[str, ...] = EVERY_SHAPE  # that other loggers are given
     varied_repeat: int = 5  # of runlog and packb + write; the others log varied rows once
     growth_values: int = 1_000_000  # in each journal of the growth in metrics
     growth_metrics: tuple[int, ...] = (10, 100, 1_000, 10_000)
@@ -71,6 +73,7 @@ def quick(plan: Plan) -> Plan:
         large_bytes=0,
         runs=50,
         shapes=tuple(shape._replace(rows=shape.rows // 10) for shape in plan.shapes),
+        peer_shapes=("random", "mixed"),
         varied_repeat=1,
         growth_values=100_000,
         growth_rows=plan.growth_rows[:2],

@@ -57,12 +57,16 @@ def measure(bench: Bench) -> dict[str, Any]:
     for _ in range(bench.plan.varied_repeat):
         for shape in bench.plan.shapes:
             samples[shape.name].append(runlog(bench, shape))
-    names = [n for n in bench.plan.loggers if n not in ("none", "packb", "runlog")]
+    others = [n for n in bench.plan.loggers if n not in ("none", "packb", "runlog")]
     return {
         shape.name: {
             "rows": shape.rows,
             "runlog": medians(samples[shape.name]),
-            "peers": {name: peer(bench, name, shape) for name in names},
+            "peers": {
+                name: peer(bench, name, shape)
+                for name in others
+                if shape.name in bench.plan.peer_shapes
+            },
         }
         for shape in bench.plan.shapes
     }
