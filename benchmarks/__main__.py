@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
         "--only", metavar="NAMES", type=_names,
         help=f"some parts ({','.join(PARTS)}), some loggers ({','.join(loggers.ALL)}), or both",
     )  # fmt: skip
-    parser.add_argument("--repeat", type=int, help="processes per logger and workload")
+    parser.add_argument("--repeat", type=int, help="processes per logger, workload, shape, size")
     parser.add_argument(
         "--work", type=Path, help="where to write while measuring (default: the temporary folder)"
     )
@@ -63,7 +63,8 @@ def plan(args: argparse.Namespace) -> Plan:
     if args.full:
         chosen = full(chosen)
     if args.repeat:
-        chosen = replace(chosen, repeat=args.repeat)
+        times = ("repeat", "varied_repeat", "growth_repeat", "writers_repeat")
+        chosen = replace(chosen, **dict.fromkeys(times, args.repeat))
     if args.only:
         chosen = replace(
             chosen,
