@@ -113,6 +113,8 @@ def _peer(shape: str, title: str, figures: Mapping[str, Any]) -> tuple[str, ...]
     if "refused" in figures:
         reason = figures["refused"].replace("|", "/")
         return (shape, f"{title}: does not take them ({reason})", *("-" for _ in PEER_COLUMNS))
+    missing = figures["rows"] - figures.get("rows_read", figures["rows"])
+    title += f", {missing:,.0f} rows missing" if missing else ""
     cells = (number(figures.get(column.figure), column.digits) for column in PEER_COLUMNS)
     return (shape, title, *cells)
 
