@@ -125,7 +125,9 @@ def about_growth(results: Results) -> str:
     return f"""\
 The cost of one value in journals of more and more metrics (each has as many values as the next),
 and of more and more rows of {growing.METRICS} metrics. Every cost is per value of the whole
-journal, that of reading one metric as well. Medians of {times}. Grey: what the budget leaves.
+journal, that of reading one metric as well. A short journal is sealed by `finish` alone, a long one
+beside `log` too, so the mean of its calls is higher. Medians of {times}.
+Grey: what the budget leaves.
 
 ![curves: cost of a value by metrics and by rows]({growing.CURVES})"""
 
