@@ -37,9 +37,8 @@ from runlog.run import (
     finish,
     following,
     init,
-    log,
-    restore,
 )
+from runlog.run.active import log, restore
 from runlog.version import __version__
 
 join = finish

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The map of the project: a part may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("frozen",),
-    ("damage", "forking", "keys", "version"),
-    ("errors",),
+    ("damage", "keys", "messages", "version"),
+    ("errors", "forking"),
     ("arguments",),
     ("records",),
     ("fold",),
@@ -41,6 +41,21 @@ ONLY = {
     "shim": {""},  # `import runlog`: public names, as any training script
 }
 
+# What holds whatever the levels say: a part, what it never imports, and why.
+NEVERS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("records", ("runlog.wire",), "a declaration knows no bytes"),
+    ("fold", ("runlog.wire",), "state comes from records, not from bytes"),
+    ("wire", ("os", "pathlib", "io", "socket"), "bytes in, values out: no I/O"),
+    ("journal", ("runlog.read",), "files are opened below, and viewed above"),
+    ("capture", ("runlog.run",), "it takes a Recorder"),
+    ("watch", ("runlog.run",), "it takes a Recorder"),
+    ("media", ("runlog.journal",), "a value is bytes and metadata, wherever they are kept"),
+    ("artifact", ("runlog.journal",), "a store of its own"),
+    ("sync", ("runlog.read",), "bytes are shipped, not decoded"),
+    *((part, ("runlog.shim",), "scripts come in there; nothing needs it")
+      for part in LEVEL if part != "shim"),
+)  # fmt: skip
+
 LIBRARY = sorted(
     path
     for path in (ROOT / "runlog").rglob("*.py")
@@ -58,10 +73,14 @@ def part_of(path: Path) -> str:
     return path.relative_to(ROOT / "runlog").parts[0].removesuffix(".py")
 
 
-def imported(source: str) -> set[str]:
-    """Full names of what a module imports when it runs, functions included."""
+def imported(source: str, *, types: bool = False) -> set[str]:
+    """Full names of what a module imports when it runs, functions included.
+
+    With `types`, also of what it imports for the type checker alone.
+    """
     found: set[str] = set()
-    for node in nodes_that_run(ast.parse(source)):
+    tree = ast.parse(source)
+    for node in ast.walk(tree) if types else nodes_that_run(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -97,6 +116,28 @@ def test_a_module_imports_only_what_lies_above_it(path: Path) -> None:
     assert wrong_imports(part, path.read_text()) == []
 
 
+def forbidden(names: set[str], never: tuple[str, ...]) -> list[str]:
+    """Imports that are, or lie in, a module that is never to be imported."""
+    return sorted(n for n in names if any(f"{n}.".startswith(f"{module}.") for module in never))
+
+
+@pytest.mark.parametrize(
+    ("part", "never"), [n[:2] for n in NEVERS], ids=[f"{n[0]}: {n[2]}" for n in NEVERS]
+)
+def test_what_is_never_imported_is_not(part: str, never: tuple[str, ...]) -> None:
+    for path in LIBRARY:
+        if part_of(path) == part:
+            assert forbidden(imported(path.read_text()), never) == [], name_of(path)
+
+
+@pytest.mark.parametrize("part", ["capture", "watch"])
+def test_of_the_run_only_the_recorder_is_known_even_to_the_type_checker(part: str) -> None:
+    for path in LIBRARY:
+        if part_of(path) == part:
+            names = imported(path.read_text(), types=True)
+            assert set(forbidden(names, ("runlog.run",))) <= {"runlog.run.recorder.Recorder"}
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=name_of)
 def test_the_command_line_uses_public_names_only(path: Path) -> None:
     for name in imported(path.read_text()):
@@ -119,6 +160,20 @@ def test_the_command_line_uses_public_names_only(path: Path) -> None:
 )
 def test_an_import_that_goes_down_is_seen(part: str, source: str) -> None:
     assert wrong_imports(part, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "never"),
+    [
+        ("import os.path", "os"),
+        ("from os import path", "os"),
+        ("def late():\n    from runlog.run.recorder import Recorder", "runlog.run"),
+        ("from runlog import shim", "runlog.shim"),
+    ],
+)
+def test_a_never_is_seen(source: str, never: str) -> None:
+    assert forbidden(imported(source), (never,))
+    assert forbidden(imported("import osmosis, runlog.running"), (never,)) == []
 
 
 def test_an_import_for_the_type_checker_alone_is_allowed() -> None:

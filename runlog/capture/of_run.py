@@ -6,8 +6,6 @@ may raise into the training code, or slow it (law L8).
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,8 +15,7 @@ if TYPE_CHECKING:
     from runlog.capture.console import Capture
     from runlog.capture.environment import Collector
     from runlog.capture.system import Sampler
-    from runlog.run.run import Run
-
+    from runlog.run.recorder import Recorder
 
 MAX_LOGGED: Final = 20_000
 """Records of console output up to which `finish` writes `files/output.log`."""
@@ -27,54 +24,52 @@ MAX_LOGGED: Final = 20_000
 class Capturing:
     """Everything that one run captures."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._console: Capture | None = None
         self._sampler: Sampler | None = None
         self._collector: Collector | None = None
         self._printed = 0
-        settings = run.settings
-        if settings.mode == "disabled":
+        settings = recorder.settings
+        if recorder.disabled:
             return
-        main = run._start.parent is None  # noqa: SLF001 - our own run
         if settings.console != "off":
             from runlog.capture import console
 
             self._console = console.capture(
                 self._print,
                 settings.console,
-                lock=lambda: run._lock,  # noqa: SLF001 - our own run
-                on_trouble=run._tell,  # noqa: SLF001
-                kept=lambda: run._journal.seq,  # noqa: SLF001
+                lock=lambda: recorder.lock,
+                on_trouble=recorder.tell,
+                kept=lambda: recorder.seq,
             )
-        if settings.system and main:
+        if settings.system and recorder.main:
             from runlog.capture.system import Sampler
 
             self._sampler = Sampler(self._sample, settings.system_interval)
             self._sampler.start()
-        if settings.environment and main:
+        if settings.environment and recorder.main:
             from runlog.capture import environment
 
             self._collector = environment.start(
-                run._append,  # noqa: SLF001 - our own run
-                run.log_blob,
+                recorder.append,
+                recorder.append_blob,
                 git=settings.git,
-                folder=Path(run.dir),
+                folder=recorder.folder,
             )
 
     def _print(self, stream: str, data: bytes) -> None:
         from runlog.records import Console
 
-        run = self._run
         # A child that only prints needs no journal of its own.
-        if run._pid == os.getpid():  # noqa: SLF001 - our own run
+        if self._recorder.here:
             self._printed += 1
-            run._append(Console(stream, data))  # noqa: SLF001
+            self._recorder.append(Console(stream, data))
 
     def _sample(self, values: Mapping[str, Any]) -> None:
         from runlog.records import System
 
-        self._run._append(System(values))  # noqa: SLF001 - our own run
+        self._recorder.append(System(values))
 
     def forked(self) -> None:
         """In a forked child: the threads are the parent's."""
@@ -87,7 +82,7 @@ class Capturing:
             if part is not None:
                 part.stop()
 
-    def after(self, folder: Path) -> None:
+    def after(self) -> None:
         """Once the journal is sealed: write what was printed to a plain file.
 
         Not after very much output: the script would wait seconds for it. It is in the journal.
@@ -97,5 +92,6 @@ class Capturing:
         from runlog.capture.output_log import write_output_log
         from runlog.read.view import RunView
 
+        folder = self._recorder.folder
         with RunView(folder) as view:
             write_output_log(view, folder / "files" / "output.log")

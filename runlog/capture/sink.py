@@ -6,8 +6,10 @@ import contextlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+
+from runlog.messages import here, swallow
 
 Emit = Callable[[str, bytes], None]
 """Takes "stdout" or "stderr", and the bytes that were written to it."""
@@ -16,27 +18,12 @@ Lock = Any
 """What `threading.RLock()` gives; it has no type that can be named."""
 
 
-class _Here(threading.local):
-    busy = False
-
-
-_here = _Here()
 _live: tuple[Sink, ...] = ()
 
 
 def busy() -> bool:
     """Whether what this thread writes now is not captured: within an `emit`, or `unheard`."""
-    return _here.busy
-
-
-@contextlib.contextmanager
-def unheard() -> Iterator[None]:
-    """What this thread writes meanwhile is shown and not captured: runlog's own messages."""
-    outer, _here.busy = _here.busy, True
-    try:
-        yield
-    finally:
-        _here.busy = outer
+    return here.busy
 
 
 class Sink:
@@ -72,7 +59,7 @@ class Sink:
         self._lock = lock or (lambda: self._own)
         self._on_trouble = on_trouble
         self._kept = kept or itertools.count().__next__
-        self._told = False
+        self._reported = False
         _live = (*_live, self)
 
     def drain(self) -> None:
@@ -80,20 +67,21 @@ class Sink:
         if len(_live) > 1 and self._must_not_wait():
             return  # the next one emits it
         with self._lock():
-            outer, _here.busy = _here.busy, True
+            outer, here.busy = here.busy, True
             try:
                 while self.pending:
                     self._emit_first()
             finally:
-                _here.busy = outer
+                here.busy = outer
 
     def _emit_first(self) -> None:
         done, before = True, self._kept()
         try:
             self._emit(*self.pending[0])
         except Exception as error:  # noqa: BLE001 - law L8
-            if not self._told:
-                self._told = True
+            swallow(error)
+            if not self._reported:
+                self._reported = True
                 with contextlib.suppress(Exception):
                     self._on_trouble(f"console output could not be recorded ({error!r})")
         except BaseException:  # Ctrl-C: was it before or after the record was written?
@@ -128,6 +116,6 @@ def _owned(sink: Sink) -> bool:
 
 def forked() -> None:
     """In a forked child: make all sinks fit for use."""
-    _here.busy = False
+    here.busy = False
     for sink in _live:
         sink.forked()

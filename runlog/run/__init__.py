@@ -1,6 +1,6 @@
 """The Run API for training jobs."""
 
-from runlog.run.active import FOLLOWING, active_run, current, finish, following, log, restore
+from runlog.run.active import FOLLOWING, active_run, current, finish, following
 from runlog.run.init import init
 from runlog.run.run import Run
 from runlog.run.settings import Settings
@@ -14,6 +14,4 @@ __all__ = [
     "finish",
     "following",
     "init",
-    "log",
-    "restore",
 ]

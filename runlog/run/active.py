@@ -96,10 +96,10 @@ def restore(
     """`Run.restore` of the active run; without one, `run_path` tells the run.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: an argument makes no sense, or there is no such run.
+        ArgumentTypeError, ArgumentValueError: an argument is invalid, or there is no such run.
     """
     if _active is not None:
         return _active.restore(name, run_path, replace, root)
-    from runlog.run import files
+    from runlog.run.restore import restore as of_any_run
 
-    return files.restore(None, name, run_path, replace, root)
+    return of_any_run(None, name, run_path, replace, root)

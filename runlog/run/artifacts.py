@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, NoReturn
 
 from runlog.errors import UnsupportedError
-from runlog.run.recorder import Writing, public
+from runlog.run.facade import Facade, public
 
 Path = str | os.PathLike[str]
 
@@ -24,7 +24,7 @@ def is_tracker_file(path: str, root: str) -> bool:
     return PurePath(os.path.relpath(path, root)).parts[0] in {"runs", "wandb", ".wandb"}
 
 
-class ArtifactCalls(Writing):
+class ArtifactCalls(Facade):
     """Artifact and model calls. This version has no artifact store, and says so when called.
 
     A script that would lose an artifact must hear of it at once. The call is in the journal, as
@@ -165,7 +165,7 @@ class ArtifactCalls(Writing):
         self._no_artifacts("link_model")
 
     def _no_artifacts(self, call: str) -> NoReturn:
-        self._check_open(call)
+        self._recorder.check_open(call)
         raise UnsupportedError(
             f"{call}() needs the artifact store, which this version of runlog does not have; to "
             f"keep files with the run, call run.save(path)"

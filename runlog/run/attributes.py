@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from runlog.records import (
     ProjectNameAsked,
     ProjectUrlAsked,
-    RunStart,
     RunUpdate,
     SweepUrlAsked,
     UrlAsked,
 )
 from runlog.run import identity
-from runlog.run.recorder import Writing, public
+from runlog.run.facade import Facade, public
+from runlog.run.recorder import Recorder
 from runlog.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from runlog.run.resume import Prior
 
 
-class Naming(Writing):
+class Naming(Facade):
     """Attributes of a `Run`."""
 
     config: RunConfig
 
-    def __init__(self, start: RunStart, settings: Settings, prior: Prior | None) -> None:
-        super().__init__(start, settings)
+    def __init__(self, recorder: Recorder, prior: Prior | None) -> None:
+        super().__init__(recorder)
+        start, chosen = recorder.start, recorder.settings.start_time
+        self._start = start
         self._prior = prior
+        self._started = time.time() if chosen is None else chosen
         self._name = start.name
         self._notes = start.notes
         self._tags = start.tags
@@ -47,17 +51,17 @@ class Naming(Writing):
     @public
     def project_name(self) -> str:
         """Project name."""
-        self._leave(ProjectNameAsked())
+        self._recorder.leave(ProjectNameAsked())
         return self.project
 
     @property
     def entity(self) -> str:
-        """Owner; empty if there is none."""
+        """Owner; empty if absent."""
         return self._start.entity or ""
 
     @property
     def group(self) -> str:
-        """Group of runs that this one belongs to; empty if there is none."""
+        """Group of runs that this one belongs to; empty if absent."""
         return self._start.group or ""
 
     @property
@@ -67,18 +71,18 @@ class Naming(Writing):
 
     @property
     def path(self) -> str:
-        """`entity/project/id`, without the entity if there is none."""
+        """`entity/project/id`, without the entity if absent."""
         return "/".join(p for p in (self.entity, self.project, self.id) if p)
 
     @property
     def dir(self) -> str:
         """The run's folder."""
-        return str(self._dir)
+        return str(self._recorder.folder)
 
     @property
     def settings(self) -> Settings:
         """Settings in force."""
-        return self._settings
+        return self._recorder.settings
 
     @property
     def config_static(self) -> dict[str, Any]:
@@ -87,8 +91,8 @@ class Naming(Writing):
 
     @property
     def mode(self) -> str:
-        """The followed API's old words: "dryrun" for a run without sync, else "run"."""
-        return "run" if self._settings.mode == "online" else "dryrun"
+        """W&B's old words: "dryrun" for a run without sync, else "run"."""
+        return "run" if self._recorder.settings.mode == "online" else "dryrun"
 
     @property
     def offline(self) -> bool:
@@ -98,17 +102,12 @@ class Naming(Writing):
     @property
     def disabled(self) -> bool:
         """Whether nothing is written at all."""
-        return self._settings.mode == "disabled"
+        return self._recorder.disabled
 
     @property
     def resumed(self) -> bool:
         """Whether this run goes on with an earlier one."""
         return self._prior is not None and self._prior.resumed
-
-    @property
-    def step(self) -> int:
-        """The current step: that of the next row."""
-        return self._step
 
     @property
     def starting_step(self) -> int:
@@ -123,7 +122,7 @@ class Naming(Writing):
     @property
     def sweep_id(self) -> str | None:
         """Id of the sweep that started the run, if one did."""
-        return self._settings.sweep_id
+        return self._recorder.settings.sweep_id
 
     @property
     def url(self) -> str | None:
@@ -143,27 +142,29 @@ class Naming(Writing):
     @public
     def get_url(self) -> str | None:
         """The run's page on a server; None, as it is synced to none."""
-        self._leave(UrlAsked())
+        self._recorder.leave(UrlAsked())
         self._no_page("get_url")
         return None
 
     @public
     def get_project_url(self) -> str | None:
         """The project's page on a server; None, as it is synced to none."""
-        self._leave(ProjectUrlAsked())
+        self._recorder.leave(ProjectUrlAsked())
         self._no_page("get_project_url")
         return None
 
     @public
     def get_sweep_url(self) -> str | None:
         """The sweep's page on a server; None, as it is synced to none."""
-        self._leave(SweepUrlAsked())
+        self._recorder.leave(SweepUrlAsked())
         self._no_page("get_sweep_url")
         return None
 
     def _no_page(self, call: str) -> None:
         if not self.disabled:
-            self._warn("url", f"{call}() gives None: the run is local, in {self._dir}")
+            self._recorder.warn(
+                "url", f"{call}() gives None: the run is local, in {self._recorder.folder}"
+            )
 
     @property
     def name(self) -> str | None:
@@ -172,7 +173,7 @@ class Naming(Writing):
 
     @name.setter
     def name(self, value: str) -> None:
-        self._append(RunUpdate(name=identity.text("name", value)), "name")
+        self._recorder.append(RunUpdate(name=identity.text("name", value)), "name")
         self._name = value
 
     @property
@@ -182,7 +183,7 @@ class Naming(Writing):
 
     @notes.setter
     def notes(self, value: str) -> None:
-        self._append(RunUpdate(notes=identity.text("notes", value)), "notes")
+        self._recorder.append(RunUpdate(notes=identity.text("notes", value)), "notes")
         self._notes = value
 
     @property
@@ -193,5 +194,5 @@ class Naming(Writing):
     @tags.setter
     def tags(self, value: Iterable[str]) -> None:
         new = identity.tags(value)
-        self._append(RunUpdate(tags=new), "tags")
+        self._recorder.append(RunUpdate(tags=new), "tags")
         self._tags = new

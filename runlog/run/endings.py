@@ -13,9 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
-    from runlog.run.recorder import Writing
+    from runlog.run.recorder import Recorder
 
-_LIVE: weakref.WeakSet[Writing] = weakref.WeakSet()
+_LIVE: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _INTERRUPTED: Final = 130
 """Exit code of a process that SIGINT ended, as shells count: 128 + 2."""
 _TERMINATED: Final = 143
@@ -26,20 +26,20 @@ _exit_code = 0
 _real_exit = sys.exit
 
 
-def begun(run: Writing) -> None:
+def begun(recorder: Recorder) -> None:
     """Look after a run until `ended`."""
-    _LIVE.add(run)
+    _LIVE.add(recorder)
     _install()
 
 
-def ended(run: Writing) -> None:
+def ended(recorder: Recorder) -> None:
     """It was finished."""
-    _LIVE.discard(run)
+    _LIVE.discard(recorder)
 
 
-def live() -> list[Writing]:
+def live() -> list[Recorder]:
     """Runs of this process that are not finished."""
-    return [run for run in list(_LIVE) if run._pid == os.getpid()]  # noqa: SLF001 - our own
+    return [recorder for recorder in list(_LIVE) if recorder.here]
 
 
 def _install() -> None:
@@ -72,8 +72,8 @@ def _at_exit() -> None:
     if error is not None:
         code = code_of(error)
         message = f"{type(error).__name__}: {error}"[:2000]
-    for run in live():
-        run._end(code, message)  # noqa: SLF001 - our own
+    for recorder in live():
+        recorder.end(code, message)
     if isinstance(error, KeyboardInterrupt):
         # CPython dies of SIGINT after Ctrl-C, so that a loop in a shell stops too. It has forgotten
         # to if source text ran meanwhile, as dataclasses do when a module is imported. This reminds
@@ -83,24 +83,24 @@ def _at_exit() -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM: finish all runs, then die of it as if nobody had listened."""
+    """SIGTERM: finish all runs, then re-raise it with the default handler."""
     del frame
-    if any(run._ending for run in live()):  # noqa: SLF001 - our own
+    if any(recorder.ending for recorder in live()):
         # It came amid `finish`, which goes on once this returns.
         timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
         timer.daemon = True
         timer.start()
         return
-    for run in live():
-        run._end(_TERMINATED, "SIGTERM")  # noqa: SLF001
+    for recorder in live():
+        recorder.end(_TERMINATED, "SIGTERM")
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 def _forked() -> None:
     """In a forked child: its copies of the parent's journals must never be written to."""
-    for run in list(_LIVE):
-        run._lose_journal()  # noqa: SLF001 - our own
+    for recorder in list(_LIVE):
+        recorder.lose_journal()
 
 
 os.register_at_fork(after_in_child=_forked)

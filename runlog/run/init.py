@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
+from runlog.messages import say
 from runlog.records import RunStart
 from runlog.run import active, identity, resume
 from runlog.run.config_sources import from_init
-from runlog.run.messages import say
-from runlog.run.recorder import in_notebook
+from runlog.run.facade import in_notebook
 from runlog.run.resume import Moment
 from runlog.run.run import Run
 from runlog.run.settings import Settings, resolve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import weakref
 from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
@@ -12,23 +13,28 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from runlog.arguments import whole
 from runlog.capture.of_run import Capturing
+from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import (
     Detach,
     Display,
     Enter,
     Exit,
-    Finish,
     Join,
     MarkPreempting,
     RunStart,
     StatusAsked,
     ToHtml,
 )
-from runlog.run import alerts, define_metric, endings, files, identity
+from runlog.run import active, alerts, define_metric, endings, identity
 from runlog.run.artifacts import ArtifactCalls
 from runlog.run.attributes import Naming
 from runlog.run.config import RunConfig
-from runlog.run.recorder import in_notebook, public
+from runlog.run.facade import in_notebook, public
+from runlog.run.log import Log
+from runlog.run.nowhere import Journal
+from runlog.run.recorder import Recorder
+from runlog.run.restore import restore
+from runlog.run.save import Saver
 from runlog.run.settings import Settings
 from runlog.run.summary import RunSummary
 
@@ -36,9 +42,13 @@ if TYPE_CHECKING:
     from runlog.read.view import RunView
     from runlog.run.resume import Prior
     from runlog.run.sync_status import SyncStatus
+    from runlog.watch import Watching
+
+_RUNS: weakref.WeakSet[Run] = weakref.WeakSet()
+"""Runs of this process, so that one that is unpickled where it lives is that one."""
 
 
-class Run(ArtifactCalls, Naming):
+class Run(ArtifactCalls, Naming, Log):
     """One run, being written. Made by `runlog.init`.
 
     May be used from any thread. A forked child that logs gets a journal of its own in the same run,
@@ -56,28 +66,34 @@ class Run(ArtifactCalls, Naming):
         config: Mapping[str, Any] | None = None,
         prior: Prior | None = None,
     ) -> None:
-        super().__init__(start, settings, prior)
+        recorder = Recorder(start, settings)
+        super().__init__(recorder, prior)
         self._alerts = alerts.Shown()
-        self._saved = files.Saver(self)
+        self._saver = Saver(recorder)
+        self._watching: Watching | None = None
         self.config = RunConfig(
-            self._append,
+            recorder.append,
             allow_val_change=settings.allow_val_change or in_notebook(),
-            warn=self._tell,
+            warn=recorder.tell,
         )
-        read = None if settings.mode == "disabled" else self._read_summary
-        self.summary = RunSummary(self._append, read, self._place)
+        read = None if recorder.disabled else self._read_summary
+        self.summary = RunSummary(recorder.append, read, self._place)
+        recorder.before_end.append(self.config.settle)
         if prior is not None:
             self.config.preload(prior.config)
             self._sync.preload(prior.definitions, prior.last)
-            if self._sync.active:
-                self._fill_rows()
+            self._take_rows()
         if config:
             # What is given now counts; the config that the run had fills in the rest.
             self.config.update(config, allow_val_change=True)
-        self._capturing = Capturing(self)
+        self._capturing = Capturing(recorder)
+        recorder.on_fork.append(self._forked)
+        recorder.before_end += [self._capturing.stop, self._finish_saving, self._deactivate]
+        recorder.after_end.append(self._capturing.after)
+        _RUNS.add(self)
 
     def __repr__(self) -> str:
-        return f"<runlog.Run {self.project}/{self.id}{' finished' if self._finished else ''}>"
+        return f"<runlog.Run {self.project}/{self.id}{' finished' if self._is_finished else ''}>"
 
     # ------------------------------------------------------------ metrics
 
@@ -107,18 +123,16 @@ class Run(ArtifactCalls, Naming):
             overwrite: forget earlier definitions of this name, instead of adding to them.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            ArgumentTypeError, ArgumentValueError: an argument is invalid.
             UsageError: the run is finished.
         """
         record = define_metric.checked(
             name, step_metric, step_sync, hidden, summary, goal, overwrite
         )
         with self._lock:
-            self._append(record, "define_metric")
-            was = self._sync.active
+            self._recorder.append(record, "define_metric")
             self._sync.update(record)
-            if self._sync.active and not was:
-                self._fill_rows()
+            self._take_rows()
         return define_metric.Metric.of(record)
 
     @public
@@ -142,27 +156,31 @@ class Run(ArtifactCalls, Naming):
             log_graph: write the layers to the summary.
 
         Raises:
-            ArgumentTypeError: something is no module.
-            ArgumentValueError: a model is watched already, or an argument makes no sense.
+            ArgumentTypeError: something is not a module.
+            ArgumentValueError: a model is watched already, or an argument is invalid.
             UsageError: the run is finished.
         """
-        from runlog.watch import watch
-
-        self._check_open("watch")
-        watch(self, models, criterion, log, log_freq, idx, log_graph)
+        self._recorder.check_open("watch")
+        self._watched().watch(models, criterion, log, log_freq, idx, log_graph)
 
     @public
     def unwatch(self, models: Any = None) -> None:
         """Stop watching models; None for all.
 
         Raises:
-            ArgumentTypeError: something is no module.
+            ArgumentTypeError: something is not a module.
             UsageError: the run is finished.
         """
-        from runlog.watch import unwatch
+        self._recorder.check_open("unwatch")
+        self._watched().unwatch(models)
 
-        self._check_open("unwatch")
-        unwatch(self, models)
+    def _watched(self) -> Watching:
+        if self._watching is None:
+            from runlog.watch import Into, Watching
+
+            put = self.summary.__setitem__
+            self._watching = Watching(Into(self._recorder, self.log, put))
+        return self._watching
 
     # ------------------------------------------------------------ files, notices, pictures
 
@@ -186,12 +204,12 @@ class Run(ArtifactCalls, Naming):
             Paths of the kept files; True if nothing is given (an old habit that means nothing).
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense, or the pattern leads
+            ArgumentTypeError, ArgumentValueError: an argument is invalid, or the pattern leads
                 out of `base_path`.
             UsageError: the run is finished.
         """
-        self._check_open("save")
-        return self._saved.save(glob_str, base_path, policy)
+        self._recorder.check_open("save")
+        return self._saver.save(glob_str, base_path, policy)
 
     @public
     def restore(
@@ -214,10 +232,10 @@ class Run(ArtifactCalls, Naming):
             The file, open for reading; None if the run has none of that name.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense, or there is no such
+            ArgumentTypeError, ArgumentValueError: an argument is invalid, or there is no such
                 run.
         """
-        return files.restore(self, name, run_path, replace, root)
+        return restore(self._recorder, name, run_path, replace, root)
 
     @public
     def alert(
@@ -236,12 +254,12 @@ class Run(ArtifactCalls, Naming):
             wait_duration: the same title is not shown again for so many seconds; default 60.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            ArgumentTypeError, ArgumentValueError: an argument is invalid.
             UsageError: the run is finished.
         """
         record = alerts.checked(title, text, level, wait_duration)
-        self._append(record, "alert")
-        self._alerts.show(record, self._tell)
+        self._recorder.append(record, "alert")
+        self._alerts.show(record, self._recorder.tell)
 
     @public
     def display(self, height: int = 420, hidden: bool = False) -> bool:
@@ -255,10 +273,10 @@ class Run(ArtifactCalls, Naming):
             Whether there was a notebook to show it in.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            ArgumentTypeError, ArgumentValueError: an argument is invalid.
         """
         height, hidden = _picture_size(height, hidden)
-        self._leave(Display(height, hidden))
+        self._recorder.leave(Display(height, hidden))
         if self.disabled:
             return False
         from runlog import picture
@@ -274,10 +292,10 @@ class Run(ArtifactCalls, Naming):
             hidden: folded behind a button at first.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            ArgumentTypeError, ArgumentValueError: an argument is invalid.
         """
         height, hidden = _picture_size(height, hidden)
-        self._leave(ToHtml(height, hidden))
+        self._recorder.leave(ToHtml(height, hidden))
         if self.disabled:
             return ""
         from runlog import picture
@@ -300,20 +318,21 @@ class Run(ArtifactCalls, Naming):
         Raises:
             UsageError: the run is finished.
         """
-        self._append(MarkPreempting(), "mark_preempting")
+        self._recorder.append(MarkPreempting(), "mark_preempting")
 
     @public
     def detach(self) -> None:
         """Do nothing but record it; there is no other process to detach from."""
-        self._leave(Detach())
+        self._recorder.leave(Detach())
 
     @public
     def status(self) -> SyncStatus:
         """How far the run's journal was sent to a server."""
         from runlog.run.sync_status import sync_status
 
-        self._leave(StatusAsked())
-        return sync_status(self._dir, self._writer_id, self._journal.seq - 1)
+        self._recorder.leave(StatusAsked())
+        recorder = self._recorder
+        return sync_status(recorder.folder, recorder.writer_id, recorder.seq - 1)
 
     @public
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
@@ -324,70 +343,27 @@ class Run(ArtifactCalls, Naming):
             quiet: print nothing; deprecated, use the setting.
 
         Raises:
-            ArgumentTypeError: the exit code is no whole number.
+            ArgumentTypeError: the exit code is not a whole number.
         """
         if quiet is not None:
-            self._warn("quiet", "finish(quiet=) is deprecated; use the setting quiet instead")
-        self._end(whole("exit_code", exit_code or 0), None, quiet=quiet)
+            message = "finish(quiet=) is deprecated; use the setting quiet instead"
+            self._recorder.warn("quiet", message)
+        self._recorder.end(whole("exit_code", exit_code or 0), None, quiet=quiet)
 
     @public
     def join(self, exit_code: int | None = None) -> None:
         """Deprecated word for `finish`."""
         code = whole("exit_code", exit_code or 0)
-        if self._finished:
+        recorder = self._recorder
+        if recorder.finished:
             return
-        self._warn("join", "join() is deprecated; call finish()")
-        cause = self._append(Join(exit_code))
-        self._end(code, None, cause=cause)
-
-    def _end(
-        self,
-        exit_code: int,
-        message: str | None,
-        *,
-        quiet: bool | None = None,
-        cause: int | None = None,
-    ) -> None:
-        if self._finished or self._ending:
-            return
-        self._ending = True
-        # A signal handler may be here amid a record. It goes on without the lock, which threads
-        # that this waits for may need, and gives it back as it was.
-        lock: Any = self._lock
-        held = lock._release_save() if lock._is_owned() else None  # noqa: SLF001 - as Condition does
-        try:
-            self._close(Finish(exit_code, message, cause), quiet=quiet)
-        finally:
-            self._ending = False
-            if held is not None:
-                lock._acquire_restore(held)  # noqa: SLF001
-
-    def _close(self, finish: Finish, *, quiet: bool | None) -> None:
-        from runlog.run import active
-
-        if self._journal.closed:
-            self._after_fork()
-        try:
-            self.config.settle()
-            self._capturing.stop()
-            self._saved.finish()
-        except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(f"capture did not end cleanly ({error!r})")
-        self._finished = True
-        endings.ended(self)
-        active.forget(self)
-        try:
-            self._journal.close(finish)
-            self._capturing.after(self._dir)
-        except Exception as error:  # noqa: BLE001 - law L8: the records are in the tails
-            self._tell(f"the run could not be finished cleanly ({error!r})")
-        silent = self._settings.quiet if quiet is None else quiet
-        if not silent and not self.disabled and self._start.parent is None:
-            self._tell(f"run {self.project}/{self.id} is in {self._dir}")
+        recorder.warn("join", "join() is deprecated; call finish()")
+        cause = recorder.append(Join(exit_code))
+        recorder.end(code, None, cause=cause)
 
     @public
     def __enter__(self) -> Self:
-        self._leave(Enter())
+        self._recorder.leave(Enter())
         return self
 
     @public
@@ -400,32 +376,52 @@ class Run(ArtifactCalls, Naming):
         last = None
         if exc_val is not None:
             last = "".join(traceback.format_exception_only(exc_type, exc_val)).strip()[:2000]
-        cause = None if self._finished else self._append(Exit(last))
+        recorder = self._recorder
+        cause = None if recorder.finished else recorder.append(Exit(last))
         if exc_val is None:
-            self._end(0, None, cause=cause)
+            recorder.end(0, None, cause=cause)
         elif isinstance(exc_val, SystemExit):
             code = exc_val.code
-            self._end(code if isinstance(code, int) else int(bool(code)), None, cause=cause)
+            recorder.end(code if isinstance(code, int) else int(bool(code)), None, cause=cause)
         else:
             # Also printed by Python if nobody catches it; but then the run's output is closed.
             traceback.print_exception(exc_type, exc_val, exc_tb, file=sys.stderr)
-            self._end(endings.code_of(exc_val), last, cause=cause)
+            recorder.end(endings.code_of(exc_val), last, cause=cause)
         return exc_val is None
+
+    def log_blob(self, data: bytes, media_type: str = "application/octet-stream") -> str:
+        """Store bytes that other records refer to, each content once.
+
+        Returns:
+            Their SHA-256, 64 hex digits.
+
+        Raises:
+            ArgumentTypeError: not bytes.
+            UsageError: the run is finished.
+        """
+        return self._recorder.append_blob(data, media_type)
 
     def __reduce__(self) -> Any:
         # For a spawned process: it opens a journal of its own in the same run.
-        return (_attached, (self._start, self._settings, self._writer_id, self._step))
+        recorder = self._recorder
+        return _attached, (recorder.start, recorder.settings, recorder.writer_id, self._step)
 
     # ------------------------------------------------------------ below
 
-    def _lose_journal(self) -> None:
-        super()._lose_journal()
-        self._saved = files.Saver(self)  # the parent keeps its files itself
+    def _forked(self) -> None:
+        """In a forked child."""
+        self._saver = Saver(self._recorder)  # the parent keeps its files itself
         self._capturing.forked()
+
+    def _finish_saving(self) -> None:
+        self._saver.finish()
+
+    def _deactivate(self) -> None:
+        active.forget(self)
 
     def _place(self) -> tuple[str | None, int]:
         """Changes with every record, and tells what a reading of the journal is up to."""
-        return self._writer_id, self._journal.seq
+        return self._recorder.writer_id, self._recorder.seq
 
     def _read_summary(self) -> dict[str, Any]:
         with self._view() as view:
@@ -434,16 +430,26 @@ class Run(ArtifactCalls, Naming):
     def _view(self) -> RunView:
         from runlog.read.view import RunView
 
-        return RunView(self._dir)
+        return RunView(self._recorder.folder)
 
-    # Names that scripts for the followed API touch.
+    # Names that tests reach for.
+
+    @property
+    def _journal(self) -> Journal:
+        return self._recorder.journal
+
+    @property
+    def _warned(self) -> set[str]:
+        return self._recorder.warned
+
+    # Names that scripts for W&B touch.
 
     @property
     def _is_finished(self) -> bool:
-        return self._finished
+        return self._recorder.finished
 
     def _label(self, *args: Any, **kwargs: Any) -> None:
-        """Take a label of the calling code; there is nobody to tell."""
+        """Take a label of the calling code; ignored."""
 
     @property
     def _attach_id(self) -> str:
@@ -456,10 +462,10 @@ class Run(ArtifactCalls, Naming):
 
 def _attached(start: RunStart, settings: Settings, parent: str | None, step: int) -> Run:
     """A run in another process of the same program, to which it was pickled."""
-    from runlog.run import active
-
-    for run in endings.live():
-        if isinstance(run, Run) and run.id == start.id and run.project == start.project:
+    for run in list(_RUNS):
+        recorder = run._recorder  # noqa: SLF001 - this module's own
+        same = run.id == start.id and run.project == start.project
+        if same and recorder.here and not recorder.finished:
             return run
     alone = settings.replace(console="off", system=False, environment=False)
     run = Run(identity.for_child(start, settings, parent, step), alone)
@@ -468,9 +474,7 @@ def _attached(start: RunStart, settings: Settings, parent: str | None, step: int
     return run
 
 
-def _picture_size(height: Any, hidden: Any) -> tuple[int, bool]:
-    from runlog.errors import ArgumentTypeError, ArgumentValueError
-
+def _picture_size(height: object, hidden: object) -> tuple[int, bool]:
     pixels = whole("height", height)
     if pixels <= 0:
         raise ArgumentValueError(f"height must be pixels above 0, not {pixels}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError, NotFound, UnsupportedError
-from runlog.run.messages import say
+from runlog.messages import say
 
 if TYPE_CHECKING:
     from runlog.read.catalog import Catalog
@@ -33,8 +33,8 @@ def teardown(exit_code: int | None = None) -> None:
     """
     from runlog.run import endings
 
-    for run in endings.live():
-        run._end(exit_code or 0, None)  # noqa: SLF001 - our own
+    for recorder in endings.live():
+        recorder.end(exit_code or 0, None)
 
 
 def require(*args: Any, **kwargs: Any) -> None:

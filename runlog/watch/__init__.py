@@ -3,6 +3,7 @@
 Nothing here imports torch by itself: whoever has a module to watch has imported it already.
 """
 
-from runlog.watch.calls import unwatch, watch
+from runlog.watch.calls import Watching
+from runlog.watch.into import Into
 
-__all__ = ["unwatch", "watch"]
+__all__ = ["Into", "Watching"]

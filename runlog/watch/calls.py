@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runlog.arguments import whole
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import Unwatch, Watch
 from runlog.watch.graph import Shapes
 from runlog.watch.hooks import Watched
-
-if TYPE_CHECKING:
-    from runlog.run.run import Run
+from runlog.watch.into import Into
 
 _LOGS: Final = ("gradients", "parameters", "all", None)
 
 
-class _Watching:
+class Watching:
     """What one run watches.
+
+    Args:
+        into: where histograms and layers go.
 
     Attributes:
         models: those being watched.
@@ -28,12 +28,54 @@ class _Watching:
         given: numbers given to models so far; they go on after `unwatch`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, into: Into) -> None:
         self.models: list[Watched] = []
         self.shapes: list[Shapes] = []
         self.given = 0
+        self._into = into
 
-    def forget(self, models: Iterable[Any] | None) -> list[Any]:
+    def watch(
+        self,
+        models: Any,
+        criterion: Any = None,
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """`Run.watch`; see there."""
+        checked = _modules("watch", models)
+        log_freq, idx = _checked(log, log_freq, idx, log_graph)
+        _refuse_known(checked, self)
+        recorder = self._into.recorder
+        names = tuple(type(model).__name__ for model in checked)
+        recorder.append(Watch(names, log, log_freq, idx, log_graph, _name_of(criterion)), "watch")
+        if recorder.disabled:
+            return
+        first = self.given if idx is None else idx
+        for number, model in enumerate(checked, first):
+            prefix = f"graph_{number}" if number else ""
+            watched = Watched(self._into, model, prefix, log, log_freq)
+            self.models.append(watched)
+            if log is not None and not watched.counts:
+                recorder.warn(
+                    "watch-frozen",
+                    f"watch: {type(model).__name__} has no parameter to train yet, so nothing of "
+                    f"it will be logged",
+                )
+            if log_graph:
+                self.shapes.append(Shapes(self._into, model, number))
+        self.given += len(checked)
+
+    def unwatch(self, models: Any = None) -> None:
+        """`Run.unwatch`; see there."""
+        checked = _modules("unwatch", models) if models is not None else []
+        recorder = self._into.recorder
+        recorder.append(Unwatch(tuple(type(model).__name__ for model in checked)), "unwatch")
+        for model in self._forget(checked or None):
+            recorder.tell(f"unwatch: this {type(model).__name__} was not watched")
+
+    def _forget(self, models: Iterable[Any] | None) -> list[Any]:
         """Stop; None for all. Gives the models that were not watched."""
         wanted = None if models is None else {id(model): model for model in models}
         both: list[Watched | Shapes] = [*self.models, *self.shapes]
@@ -47,67 +89,34 @@ class _Watching:
         return [model for key, model in (wanted or {}).items() if key not in here]
 
 
-_WATCHING: weakref.WeakKeyDictionary[Run, _Watching] = weakref.WeakKeyDictionary()
+def _checked(
+    log: object, log_freq: object, idx: object, log_graph: object
+) -> tuple[int, int | None]:
+    """`log_freq` and `idx` as whole numbers.
 
-
-def watch(
-    run: Run,
-    models: Any,
-    criterion: Any = None,
-    log: str | None = "gradients",
-    log_freq: int = 1000,
-    idx: int | None = None,
-    log_graph: bool = False,
-) -> None:
-    """`Run.watch`; see there."""
-    checked = _modules("watch", models)
+    Raises:
+        ArgumentTypeError, ArgumentValueError: an argument is invalid.
+    """
     if log not in _LOGS:
         raise ArgumentValueError(
             f'watch: log must be "gradients", "parameters", "all" or None, not {log!r}'
         )
-    log_freq = whole("log_freq", log_freq)
-    if log_freq < 1:
-        raise ArgumentValueError(f"watch: log_freq must be 1 or more batches, not {log_freq}")
-    if idx is not None and (idx := whole("idx", idx)) < 0:
-        raise ArgumentValueError(f"watch: idx must be 0 or more, not {idx}")
+    every = whole("log_freq", log_freq)
+    if every < 1:
+        raise ArgumentValueError(f"watch: log_freq must be 1 or more batches, not {every}")
+    number = None if idx is None else whole("idx", idx)
+    if number is not None and number < 0:
+        raise ArgumentValueError(f"watch: idx must be 0 or more, not {number}")
     if not isinstance(log_graph, bool):
         raise ArgumentTypeError(f"watch: log_graph must be True or False, not {log_graph!r}")
-    watching = _WATCHING.setdefault(run, _Watching())
-    _refuse_known(checked, watching)
-
-    names = tuple(type(model).__name__ for model in checked)
-    run._append(Watch(names, log, log_freq, idx, log_graph, _name_of(criterion)), "watch")  # noqa: SLF001 - our own run
-    if run.disabled:
-        return
-    first = watching.given if idx is None else idx
-    for number, model in enumerate(checked, first):
-        prefix = f"graph_{number}" if number else ""
-        watched = Watched(run, model, prefix, log, log_freq)
-        watching.models.append(watched)
-        if log is not None and not watched.counts:
-            run._warn(  # noqa: SLF001 - our own run
-                "watch-frozen",
-                f"watch: {type(model).__name__} has no parameter to train yet, so nothing of it "
-                f"will be logged",
-            )
-        if log_graph:
-            watching.shapes.append(Shapes(run, model, number))
-    watching.given += len(checked)
-
-
-def unwatch(run: Run, models: Any = None) -> None:
-    """`Run.unwatch`; see there."""
-    checked = _modules("unwatch", models) if models is not None else []
-    run._append(Unwatch(tuple(type(model).__name__ for model in checked)), "unwatch")  # noqa: SLF001 - our own run
-    for model in _WATCHING.setdefault(run, _Watching()).forget(checked or None):
-        run._tell(f"unwatch: this {type(model).__name__} was not watched")  # noqa: SLF001
+    return every, number
 
 
 def _modules(call: str, models: Any) -> list[Any]:
     """The models of a call, one or several.
 
     Raises:
-        ArgumentTypeError: something is no module.
+        ArgumentTypeError: something is not a module.
     """
     found = list(models) if isinstance(models, list | tuple) else [models]
     torch = sys.modules.get("torch")  # not imported: then nothing is a module
@@ -119,7 +128,7 @@ def _modules(call: str, models: Any) -> list[Any]:
     return found
 
 
-def _refuse_known(models: list[Any], watching: _Watching) -> None:
+def _refuse_known(models: list[Any], watching: Watching) -> None:
     known = {id(each.model) for each in watching.models if each.model is not None}
     for model in models:
         if id(model) in known:

@@ -11,10 +11,9 @@ import json
 import sys
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from runlog.run.run import Run
+from runlog.watch.into import Into
 
 
 class _Backward:
@@ -34,8 +33,8 @@ class _Backward:
 class Shapes:
     """Waits for the first pass of a model; then writes its layers, and is done."""
 
-    def __init__(self, run: Run, model: Any, number: int) -> None:
-        self._run = weakref.ref(run)
+    def __init__(self, into: Into, model: Any, number: int) -> None:
+        self._into = weakref.ref(into)
         self._model = weakref.ref(model)
         self._number = number
         self._names = weakref.WeakKeyDictionary({m: name for name, m in layers(model)})
@@ -65,7 +64,7 @@ class Shapes:
         try:
             self.remove()
         except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(error)
+            self._failed(error)
 
     def _ran(self, module: Any, args: Any, output: Any) -> None:
         del args
@@ -75,30 +74,33 @@ class Shapes:
             name = self._names.get(module)
             if name is not None and name not in self._shapes:
                 self._shapes[name] = shape_of(output)
-            run, model = self._run(), self._model()
-            if module is model or model is None or run is None or run._finished:  # noqa: SLF001 - our own run
+            into, model = self._into(), self._model()
+            over = into is None or into.recorder.finished
+            if module is model or model is None or over:
                 self.remove()
         except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(error)
+            self._failed(error)
 
-    def _tell(self, error: Exception) -> None:
-        run = self._run()
-        if run is not None:
-            run._warn("graph", f"a model's layers could not be told ({error!r})")  # noqa: SLF001 - our own run
+    def _failed(self, error: Exception) -> None:
+        into = self._into()
+        if into is not None:
+            message = f"a model's layers could not be recorded ({error!r})"
+            into.recorder.swallow("graph", message, error)
 
     def _write(self) -> None:
-        run, model = self._run(), self._model()
-        if run is None or model is None or run._finished:  # noqa: SLF001 - our own run
+        into, model = self._into(), self._model()
+        if into is None or model is None or into.recorder.finished:
             return
         data = json.dumps(described(model, self._shapes)).encode()
-        digest = run.log_blob(data, "application/json")
+        digest = into.recorder.append_blob(data, "application/json")
         key = f"graph_{self._number}"
-        run.summary[key] = {
+        graph = {
             "_type": "graph-file",
             "sha256": digest,
             "size": len(data),
             "path": f"media/graph/{key}_summary_{digest[:20]}.graph.json",
         }
+        into.put(key, graph)
 
 
 def layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -116,7 +118,7 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def described(model: Any, shapes: dict[str, Any]) -> dict[str, Any]:
-    """The layers in the form of the followed API: those that ran first, in that order."""
+    """The layers in W&B's form: those that ran first, in that order."""
     found = dict(layers(model))
     order = [*(name for name in shapes if name in found), *(n for n in found if n not in shapes)]
     return {

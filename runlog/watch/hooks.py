@@ -17,12 +17,10 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runlog.watch import histograms
-
-if TYPE_CHECKING:
-    from runlog.run.run import Run
+from runlog.watch.into import Into
 
 _SENTINELS: Final = 4
 """Spread over the model, so that a pass through part of it is counted too."""
@@ -67,8 +65,8 @@ class Watched:
         due: whether the current pass, or the next one, is to be logged.
     """
 
-    def __init__(self, run: Run, model: Any, prefix: str, log: str | None, log_freq: int) -> None:
-        self._run = weakref.ref(run)
+    def __init__(self, into: Into, model: Any, prefix: str, log: str | None, log_freq: int) -> None:
+        self._into = weakref.ref(into)
         self._model = weakref.ref(model)
         self._prefix = prefix
         self._gradients = log in ("gradients", "all")
@@ -155,7 +153,7 @@ class Watched:
         try:
             self._when_done(arm=seen >= self.wake)
         except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(error)
+            self._failed(error)
 
     def met(self, name: str, grad: Any) -> None:
         """The gradient of a parameter is there."""
@@ -168,7 +166,7 @@ class Watched:
             if found is not None:
                 self._rows[f"gradients/{self._prefix}{name}"] = found
         except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(error)
+            self._failed(error)
 
     def _when_done(self, *, arm: bool) -> None:
         """Ask torch for a call at the end of the pass.
@@ -189,22 +187,22 @@ class Watched:
                 self._plant()
                 self._arm()
         except Exception as error:  # noqa: BLE001 - law L8
-            self._tell(error)
+            self._failed(error)
 
     # ------------------------------------------------------------ after a pass
 
     def _log(self) -> None:
         due, self.due = self.due, False
         rows, self._rows = self._rows, {}
-        run = self._run()
-        if run is None or run._finished:  # noqa: SLF001 - our own run
+        into = self._into()
+        if into is None or into.recorder.finished:
             self.remove()
             return
         if due and self._parameters:
             rows |= self._of_parameters()
         found = histograms.fetch(rows)
         if found:
-            run.log(found, commit=False)
+            into.log(found, commit=False)
 
     def _of_parameters(self) -> dict[str, Any]:
         rows = {}
@@ -215,10 +213,11 @@ class Watched:
                     rows[f"parameters/{self._prefix}{name}"] = found
         return rows
 
-    def _tell(self, error: Exception) -> None:
-        run = self._run()
-        if run is not None:
-            run._warn("watch", f"a watched model could not be measured ({error!r})")  # noqa: SLF001
+    def _failed(self, error: Exception) -> None:
+        into = self._into()
+        if into is not None:
+            message = f"a watched model could not be measured ({error!r})"
+            into.recorder.swallow("watch", message, error)
 
 
 def _recording(tensor: Any) -> bool:

@@ -21,7 +21,7 @@ import pytest
 
 from runlog.capture import wrapping
 from runlog.capture.console import Capture, capture
-from runlog.capture.sink import unheard
+from runlog.messages import unheard
 
 P = ParamSpec("P")
 

@@ -139,7 +139,7 @@ def test_what_the_environment_reports_has_no_secret_in_its_journal(tmp_path: Pat
         "import sys, runlog\n"
         "from runlog.capture import environment\n"
         "with runlog.init(project='p', dir=sys.argv[1]) as run:\n"
-        "    collector = environment.start(run._append, run.log_blob)\n"
+        "    collector = environment.start(run._recorder.append, run.log_blob)\n"
         "    collector._thread.join(60)\n"
         "    collector.stop()\n"
         "    run.log({'loss': 1.0})\n"

@@ -34,10 +34,10 @@ MACHINE = Environment(
 def folder() -> Path:
     """A run with samples and two environments."""
     with runlog.init(project="p", id="sampled1", settings=NO_CAPTURE) as run:
-        run._append(Environment(host="an older one"))
-        run._append(MACHINE)
+        run._recorder.append(Environment(host="an older one"))
+        run._recorder.append(MACHINE)
         for values in SAMPLES:
-            run._append(System(values))
+            run._recorder.append(System(values))
         run.log({"loss": 1.0})
     return Path(run.dir)
 

@@ -21,7 +21,7 @@ from runlog.journal.writer import JournalWriter
 from runlog.keys import flatten, metric_name, metric_path
 from runlog.records import DefineMetric, Entry, Finish, Log, RunStart, Summary
 from runlog.run import define_metric
-from runlog.run.define_metric import StepSync
+from runlog.run.step_sync import StepSync
 from runlog.wire.row import row_flags
 
 NAN = math.nan

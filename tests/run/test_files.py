@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import runlog
-from runlog.run import files
+from runlog.run import save
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_file_comes_back_from_the_journal_alone(run: runlog.Run, tmp_path: Pat
 def test_much_is_copied_on_a_thread_and_finish_waits_for_it(
     run: runlog.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "AT_ONCE", 10)
+    monkeypatch.setattr(save, "AT_ONCE", 10)
     write("large.bin", "x" * 1000)
     run.save("large.bin", policy="now")
     run.log({"a": 1})
@@ -114,7 +114,7 @@ def test_much_is_copied_on_a_thread_and_finish_waits_for_it(
 def test_a_file_too_large_for_the_journal_is_kept_beside_it_and_said_to_be(
     run: runlog.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_BLOB", 10)
+    monkeypatch.setattr(save, "MAX_BLOB", 10)
     write("large.bin", "x" * 1000)
     run.save("large.bin", policy="now")
     run.finish()

@@ -1,4 +1,4 @@
-"""`run.save` and `run.restore`: files kept with a run.
+"""`run.save`: files kept with a run.
 
 A file's content goes into the journal as a blob, so that copying the `.rlog` file copies it too
 (law L4), and as a plain file under `files/`, where people look. A file above `MAX_BLOB` is only
@@ -7,20 +7,17 @@ there; its record says so.
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import field, slotted
-from runlog.records import Blob, Restore, Save
-
-if TYPE_CHECKING:
-    from runlog.run.run import Run
+from runlog.records import Blob, Save
+from runlog.run.recorder import Recorder
 
 POLICIES: Final = ("live", "now", "end")
 MAX_BLOB: Final = 64 << 20
@@ -51,8 +48,8 @@ class _Work:
 class Saver:
     """Keeps the files of one run."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._work = _Work()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -63,20 +60,20 @@ class Saver:
         """See `Run.save`."""
         if glob_str is None:
             return True
-        pattern = _text("glob_str", glob_str)
+        pattern = path_text("glob_str", glob_str)
         if pattern.startswith(("s3://", "gs://")):
-            self._run._tell(f"{pattern} is in cloud storage, and save() keeps local files only")  # noqa: SLF001 - our own run
+            self._recorder.tell(f"{pattern} is in cloud storage, and save() keeps local files only")
             return []
         if policy not in POLICIES:
             raise ArgumentValueError(f"policy must be live, now or end, not {policy!r}")
-        base = None if base_path is None else _text("base_path", base_path)
+        base = None if base_path is None else path_text("base_path", base_path)
         root = _base(pattern, base)
         matched = list(_matches(pattern, root))
         record = Save(
             pattern, base, policy, [{"path": p, "source": str(s)} for s, p in matched]
         )  # fmt: skip
-        seq = self._run._append(record, "save")  # noqa: SLF001 - our own run
-        if self._run.disabled:
+        seq = self._recorder.append(record, "save")
+        if self._recorder.disabled:
             return [str(source) for source, _ in matched]
         new = [_File(source, path, policy, seq) for source, path in matched]
         self._take(new)
@@ -137,23 +134,22 @@ class Saver:
             if state == file.kept:
                 return
             target = self._target(file)
-            digest, size = _copy(file.source, target)
+            digest, size = copy_file(file.source, target)
             blob = size <= MAX_BLOB
-            run = self._run
+            append = self._recorder.append
             if blob:
-                run._append(Blob(digest, size, data=target.read_bytes()))  # noqa: SLF001 - ours
-            told = {"path": file.path, "source": str(file.source), "digest": digest, "size": size}
+                append(Blob(digest, size, data=target.read_bytes()))
+            kept = {"path": file.path, "source": str(file.source), "digest": digest, "size": size}
             if not blob:
-                told["blob"] = False
-            run._append(Save(file.path, None, file.policy, [told], file.seq))  # noqa: SLF001 - ours
+                kept["blob"] = False
+            append(Save(file.path, None, file.policy, [kept], file.seq))
             file.kept = state
         except Exception as error:  # noqa: BLE001 - law L8
-            self._run._warn(  # noqa: SLF001 - our own run
-                f"save {file.path}", f"{file.source} could not be kept with the run ({error})"
-            )
+            message = f"{file.source} could not be kept with the run ({error})"
+            self._recorder.swallow(f"save {file.path}", message, error)
 
     def _target(self, file: _File) -> Path:
-        return files_folder(Path(self._run.dir)) / file.path
+        return files_folder(self._recorder.folder) / file.path
 
 
 def files_folder(run: Path) -> Path:
@@ -161,7 +157,12 @@ def files_folder(run: Path) -> Path:
     return run / "files"
 
 
-def _text(what: str, value: Any) -> str:
+def path_text(what: str, value: Any) -> str:
+    """A path argument as text.
+
+    Raises:
+        ArgumentTypeError: it is not a path.
+    """
     if isinstance(value, bytes):
         value = os.fsdecode(value)
     if not isinstance(value, str | os.PathLike):
@@ -217,7 +218,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _copy(source: Path, target: Path) -> tuple[str, int]:
+def copy_file(source: Path, target: Path) -> tuple[str, int]:
     """Copy a file so that nobody sees half of it.
 
     Returns:
@@ -240,72 +241,3 @@ def _copy(source: Path, target: Path) -> tuple[str, int]:
             return digest, file.tell()
     finally:
         part.unlink(missing_ok=True)
-
-
-# ---------------------------------------------------------------- restore
-
-
-def restore(run: Run | None, name: Any, run_path: Any, replace: Any, root: Any) -> TextIO | None:
-    """See `Run.restore`; `run` is None before `init`, and then `run_path` is needed."""
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"name must be a str, not {type(name).__name__}")
-    if not name or Path(name).is_absolute() or os.pardir in Path(name).parts:
-        raise ArgumentValueError(f"name must be a path within the run's files, not {name!r}")
-    if run is None and run_path is None:
-        raise ArgumentValueError("restore() before init() needs run_path: project/id")
-    folder = _folder(run, run_path)
-    target = (files_folder(folder) if root is None else Path(_text("root", root))) / name
-    if root is None and run is not None and run_path is not None:
-        target = files_folder(Path(run.dir)) / name
-    found = (target.exists() and not replace) or _fetch(folder, name, target)
-    if run is not None:
-        run._leave(  # noqa: SLF001 - our own run
-            Restore(name, run_path, bool(replace), None if root is None else str(root), found)
-        )
-    return target.open() if found else None
-
-
-def _folder(run: Run | None, run_path: Any) -> Path:
-    if run_path is None:
-        assert run is not None  # noqa: S101 - checked by restore
-        return Path(run.dir)
-    if not isinstance(run_path, str):
-        raise ArgumentTypeError(f"run_path must be a str, not {type(run_path).__name__}")
-    parts = run_path.strip("/").split("/")
-    if len(parts) not in {2, 3}:
-        raise ArgumentValueError(f"run_path must be project/id, not {run_path!r}")
-    if run is not None:
-        root = run.settings.root
-    else:
-        from runlog.run.settings import resolve
-
-        root = resolve(None).root
-    folder = Path(root) / parts[-2] / parts[-1]
-    if not folder.is_dir():
-        raise ArgumentValueError(f"there is no run {run_path} in {root}")
-    return folder
-
-
-def _fetch(folder: Path, name: str, target: Path) -> bool:
-    """Put a saved file of a run at `target`: its plain copy, or its content from the journal."""
-    plain = files_folder(folder) / name
-    if plain.is_file():
-        if plain != target:
-            _copy(plain, target)
-        return True
-    from runlog.errors import FormatError, NotFound
-    from runlog.read.view import RunView
-
-    with contextlib.suppress(FormatError), RunView(folder) as view:
-        digest = None
-        for entry in view.records(types=["save"]):
-            for file in entry.record.files:
-                if file.get("path") == name and "digest" in file:
-                    digest = file["digest"]
-        if digest is not None:
-            with contextlib.suppress(NotFound):
-                data = view.blob(digest)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
-                return True
-    return False
