@@ -11,8 +11,9 @@ from typing import Any
 
 from runlog.arguments import whole
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
+from runlog.records import Blob
 from runlog.run.facade import Facade
-from runlog.run.recorder import Recorder
+from runlog.run.recorder import Recorder, blob_of
 from runlog.run.step_sync import StepSync
 from runlog.run.storable import leaves
 from runlog.wire.row import LATE, row_flags
@@ -117,7 +118,16 @@ class Log(Facade):
             recorder.check_open("log")
             if self._log_row(data, step, flags):
                 return
-        recorder.journal.log_leaves(leaves(data), step, flags)
+        blobs: list[Blob] = []
+
+        def keep(content: bytes, media_type: str) -> str:
+            blobs.append(blob_of(content, media_type))
+            return blobs[-1].digest
+
+        found = leaves(data, keep)
+        for blob in blobs:  # only now: a row that is refused leaves nothing behind
+            recorder.append(blob, "log")
+        recorder.journal.log_leaves(found, step, flags)
 
     def _not_logged(self, data: object, error: Exception) -> None:
         """A row failed on the fast way: because it is no mapping, or for a defect of ours."""

@@ -144,13 +144,9 @@ class Recorder:
             ArgumentTypeError: not bytes.
             UsageError: the run is finished.
         """
-        import hashlib  # deferred: slow to import, and most runs keep no bytes
-
-        if not isinstance(data, bytes):
-            raise ArgumentTypeError(f"a blob must be bytes, not {type(data).__name__}")
-        digest = hashlib.sha256(data).hexdigest()
-        self.append(Blob(digest, len(data), media_type, data))
-        return digest
+        blob = blob_of(data, media_type)
+        self.append(blob)
+        return blob.digest
 
     def leave(self, record: object) -> None:
         """Record a call that changes nothing, if the run still takes records."""
@@ -277,6 +273,19 @@ class Recorder:
         """Say one line on stderr, unless the run is to be silent."""
         if not self.settings.silent:
             messages.say(message)
+
+
+def blob_of(data: bytes, media_type: str) -> Blob:
+    """The record of some bytes, with their digest.
+
+    Raises:
+        ArgumentTypeError: not bytes.
+    """
+    import hashlib  # deferred: slow to import, and most runs keep no bytes
+
+    if not isinstance(data, bytes):
+        raise ArgumentTypeError(f"a blob must be bytes, not {type(data).__name__}")
+    return Blob(hashlib.sha256(data).hexdigest(), len(data), media_type, data)
 
 
 def _released(lock: threading.RLock) -> int:

@@ -10,7 +10,7 @@ import datetime as dt
 import enum
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from runlog.errors import ArgumentTypeError
@@ -24,31 +24,50 @@ _MAX_DEPTH: Final = 64
 
 _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 
+Keep = Callable[[bytes, str], str]
+"""Stores bytes of a media type, such as "image/png"; gives their digest, to refer to them by."""
 
-def leaves(data: Mapping[str, Any]) -> dict[Key, Any]:
+Test = Callable[[Any], bool]
+"""Whether a value is of a media type. Must be quick, and import nothing: most values are not."""
+
+Convert = Callable[[Any, Keep], Mapping[str, Any]]
+"""Keeps a value's bytes; gives what the row holds in their place, storable values by name."""
+
+CONVERTERS: Final[list[tuple[Test, Convert]]] = []
+"""Values whose bytes are kept apart: a line for each media type; the first fit wins."""
+
+
+def leaves(data: Mapping[str, Any], keep: Keep | None = None) -> dict[Key, Any]:
     """Storable values of a logged mapping, by path.
 
+    Args:
+        data: the mapping.
+        keep: see `storable`.
+
     Raises:
-        ArgumentTypeError: it is no mapping, a key is no str, or a value cannot be stored.
+        ArgumentTypeError: it is not a mapping, a key is not a str, or a value cannot be stored.
     """
     if not isinstance(data, Mapping):
         raise ArgumentTypeError(
             f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
         )
-    return flatten(mapping(data, "log"))
+    return flatten(mapping(data, "log", keep=keep))
 
 
-def mapping(data: Mapping[Any, Any], what: str, depth: int = 0) -> dict[str, Any]:
+def mapping(
+    data: Mapping[Any, Any], what: str, depth: int = 0, keep: Keep | None = None
+) -> dict[str, Any]:
     """A copy of a mapping with storable values.
 
     Args:
         data: the mapping.
         what: where it was given, for messages: a call or a key.
         depth: nesting level.
+        keep: see `storable`.
 
     Raises:
-        ArgumentTypeError: a key is no str (in a nested mapping: nor a number, bool or None, which
-            become their text), or a value cannot be stored.
+        ArgumentTypeError: a key is not a str (in a nested mapping: nor a number, bool or None,
+            which become their text), or a value cannot be stored.
     """
     out = {}
     for key, value in data.items():
@@ -57,12 +76,12 @@ def mapping(data: Mapping[Any, Any], what: str, depth: int = 0) -> dict[str, Any
                 raise ArgumentTypeError(
                     f"{what}: keys must be str, not {type(key).__name__} ({key!r})"
                 )
-            key = key_text(key)  # noqa: PLW2901 - as the followed API stores it
+            key = key_text(key)  # noqa: PLW2901 - as W&B stores it
         try:
             key.encode()
         except UnicodeEncodeError:
             raise ArgumentTypeError(f"{what}: the key {key!r} is not valid Unicode") from None
-        out[str(key)] = storable(value, f"{what}: {key!r}", depth)
+        out[str(key)] = storable(value, f"{what}: {key!r}", depth, keep)
     return out
 
 
@@ -71,8 +90,16 @@ def key_text(key: float | None) -> str:
     return json.dumps(key) if key is None or isinstance(key, bool) else str(key)
 
 
-def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR0912 - a table of types  # noqa: PLR0911, C901 - a table of types
+def storable(  # noqa: C901, PLR0912 - a table of types
+    value: Any, what: str, depth: int = 0, keep: Keep | None = None
+) -> Any:
     """One value as it will be stored.
+
+    Args:
+        value: anything.
+        what: where it was given, for messages.
+        depth: nesting level.
+        keep: stores the bytes of media; None where there is no place for them.
 
     Raises:
         ArgumentTypeError: it cannot be.
@@ -81,13 +108,21 @@ def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR09
         return value
     if depth > _MAX_DEPTH:
         raise ArgumentTypeError(f"{what} is nested more than {_MAX_DEPTH} levels deep")
+    for test, convert in CONVERTERS:
+        if test(value):
+            if keep is None:
+                raise ArgumentTypeError(
+                    f"{what} has a value of type {_type_name(value)}, whose content can be kept in "
+                    f"a logged row only; call run.log with it"
+                )
+            return mapping(convert(value, keep), what, depth + 1)
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, Mapping):
-        return mapping(value, what, depth + 1)
+        return mapping(value, what, depth + 1, keep)
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-        return [storable(v, what, depth + 1) for v in items]
+        return [storable(v, what, depth + 1, keep) for v in items]
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, dt.datetime | dt.date | dt.time):
@@ -95,7 +130,7 @@ def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR09
     if isinstance(value, complex):
         return str(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value, what, depth)
+        return _array(value, what, depth, keep)
     if codec.scalar_code(value) is not None:
         return value
     bases: tuple[type[Any], ...] = (bool, int, float, str)
@@ -107,12 +142,16 @@ def storable(value: Any, what: str, depth: int = 0) -> Any:  # noqa: C901, PLR09
         name = getattr(value, "__qualname__", type(value).__name__)
         return f"{module}.{name}" if module else name
     raise ArgumentTypeError(
-        f"{what} has a value of type {type(value).__module__}.{type(value).__qualname__}, which "
-        f"cannot be stored; log numbers, strings, lists, dicts or arrays"
+        f"{what} has a value of type {_type_name(value)}, which cannot be stored; log numbers, "
+        f"strings, lists, dicts or arrays"
     )
 
 
-def _array(value: Any, what: str, depth: int) -> Any:
+def _type_name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _array(value: Any, what: str, depth: int, keep: Keep | None) -> Any:
     """A numpy array or scalar, or what turns into one: a torch, JAX or TensorFlow tensor."""
     import numpy as np
 
@@ -120,8 +159,8 @@ def _array(value: Any, what: str, depth: int) -> Any:
         value = _to_numpy(value, what)
     if value.dtype.kind in "OUSMmcV":
         if value.ndim == 0:
-            return storable(value.item(), what, depth + 1)
-        return [storable(v, what, depth + 1) for v in value.tolist()]
+            return storable(value.item(), what, depth + 1, keep)
+        return [storable(v, what, depth + 1, keep) for v in value.tolist()]
     if value.dtype.itemsize > 8:
         raise ArgumentTypeError(
             f"{what} is a {value.dtype}, wider than any type that can be stored"
@@ -132,9 +171,9 @@ def _array(value: Any, what: str, depth: int) -> Any:
         return only if code and code in codec.SCALAR_CODES else only.item()
     if value.size <= MAX_LIST:
         return (
-            [_array(v, what, depth + 1) for v in value.reshape(-1)]
+            [_array(v, what, depth + 1, keep) for v in value.reshape(-1)]
             if value.ndim == 1
-            else [storable(v, what, depth + 1) for v in value]
+            else [storable(v, what, depth + 1, keep) for v in value]
         )
     return _histogram(value)
 
@@ -153,7 +192,7 @@ def _to_numpy(value: Any, what: str) -> Any:
 
 
 def _histogram(value: Any) -> dict[str, Any]:
-    """32 equal bins over the finite values, in the reference's form."""
+    """32 equal bins over the finite values, in W&B's form."""
     import numpy as np
 
     finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value.astype(np.float64)
