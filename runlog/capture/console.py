@@ -5,11 +5,11 @@ Nothing of it may raise into the training code, or change what the streams do (l
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Final, Literal
 
+from runlog import forking
 from runlog.capture import sink, wrapping
 from runlog.capture.sink import Emit, Lock, Sink
 
@@ -97,4 +97,4 @@ def _forked() -> None:
     wrapping.forked()
 
 
-os.register_at_fork(after_in_child=_forked)
+forking.on_child(_forked, forking.STREAMS)

@@ -25,6 +25,7 @@ import tty
 from collections import deque
 from typing import Final
 
+from runlog import forking
 from runlog.capture import wrapping
 from runlog.capture.sink import Sink
 
@@ -273,5 +274,4 @@ def _at_exit() -> None:
             redirect.sync()
 
 
-# Registered after what `runlog.capture.console` does for its other parts, so runs after it.
-os.register_at_fork(after_in_child=_forked)
+forking.on_child(_forked, forking.DESCRIPTORS)

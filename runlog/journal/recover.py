@@ -19,6 +19,7 @@ from runlog.damage import Damage
 from runlog.errors import Error
 from runlog.journal import names
 from runlog.journal.journal import Journal, open_journals
+from runlog.journal.liveness import writing
 from runlog.journal.sealing import SealedFile
 from runlog.journal.verify import Progress, check
 from runlog.records import Blob, Loss
@@ -28,8 +29,6 @@ from runlog.wire import codec, framing
 
 _LOSS = BY_CLASS[Loss].tag
 _BLOB = BY_CLASS[Blob].tag
-LIVE_SECONDS = 60.0
-"""A tail touched more recently than this belongs to a running process, as far as one can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +82,7 @@ def recover(
         if not problems and journal.footer() is not None:
             records += journal.totals().records
         else:
-            if (
-                not force
-                and journal.open
-                and time.time() - journal.touched < LIVE_SECONDS
-                and _alive(journal)
-            ):
+            if not force and writing(journal):
                 raise Error(
                     f"{journal.path} is being written by a running process; recover it when that "
                     f"has ended, or say force"
@@ -103,19 +97,6 @@ def recover(
         if progress:
             progress(done, total)
     return Recovered(where, records, tuple(lost), changed, tuple(kept))
-
-
-def _alive(journal: Journal) -> bool:
-    start = journal.totals().status.start
-    if start is None or start.pid is None or start.host != os.uname().nodename:
-        return True
-    try:
-        os.kill(start.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it is there, and another user's
-    return True
 
 
 def _rewrite(journal: Journal, problems: list[Damage]) -> tuple[int, list[Path]]:

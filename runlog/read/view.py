@@ -25,6 +25,7 @@ from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, No
 from runlog.fold import config, definitions, summary
 from runlog.fold.definitions import Definition
 from runlog.frozen import replace
+from runlog.journal.liveness import alive
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.facts import JournalInfo, Status
 from runlog.read.history import History, Source
@@ -42,11 +43,6 @@ from runlog.wire.framing import TAG_LOG
 Branches = Literal["newest", "all"]
 
 _PREEMPTING = BY_CLASS[MarkPreempting].tag
-
-STALE_SECONDS = 60.0
-"""A run without an end whose files were not touched for this long has crashed, on any machine.
-
-On the machine that it ran on, its process id tells at once."""
 
 
 class RunView:
@@ -191,7 +187,7 @@ class RunView:
         found = [self._process(j) for j in self._open if limits.get(j.writer, sys.maxsize) > 0]
         stands = standing(p for p in found if p is not None)
         if stands.state == "empty":  # records, but no start record
-            return Standing("running" if any(_alive(j) for j in self._open) else "crashed")
+            return Standing("running" if any(alive(j) for j in self._open) else "crashed")
         return stands
 
     def _process(self, journal: Any) -> Process | None:
@@ -205,7 +201,7 @@ class RunView:
             last=state.last_time or state.started[0],
             finish=state.finish,
             preempting=totals.by_tag.get(_PREEMPTING, 0) > 0,
-            alive=_alive(journal),
+            alive=alive(journal),
         )
 
     @property
@@ -550,47 +546,6 @@ def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Seg
     from runlog.segment.chunk import cut
 
     return segment if segment.last_seq <= limit else cut(segment, limit, report)
-
-
-def _alive(journal: Any) -> bool:
-    """Whether a journal's writer was at work when its files were opened, for all one can tell."""
-    if _writing(journal):
-        return True
-    # Nobody writes by now, but somebody may have since then, and have come to a good end.
-    now = journal.later()
-    if now is None:
-        return False
-    try:
-        return now.totals().status.finish is not None or _writing(now)
-    finally:
-        now.close()
-
-
-def _writing(journal: Any) -> bool:
-    if not journal.open:
-        return False
-    start = journal.totals().status.start
-    if start is not None and start.pid is not None and start.host == os.uname().nodename:
-        return _process_lives(start.pid)
-    return bool(clock.time() - journal.touched < STALE_SECONDS)
-
-
-def _process_lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended but was not yet waited for (Linux; elsewhere no)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
 
 
 def open_run(

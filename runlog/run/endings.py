@@ -12,6 +12,8 @@ import weakref
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from runlog import forking
+
 if TYPE_CHECKING:
     from runlog.run.recorder import Recorder
 
@@ -103,4 +105,4 @@ def _forked() -> None:
         recorder.lose_journal()
 
 
-os.register_at_fork(after_in_child=_forked)
+forking.on_child(_forked, forking.JOURNALS)

@@ -53,3 +53,37 @@ def test_a_fork_waits_for_no_import_that_is_over(tmp_path: Path) -> None:
         "    assert os.waitpid(pid, 0)[1] == 0\n"
     )
     assert subprocess.run([sys.executable, script], check=False, timeout=4).returncode == 0
+
+
+ORDER = """
+import os, sys
+import runlog.capture.redirecting, runlog.capture.console  # the other way round
+from runlog import forking
+
+def calls(name):
+    return lambda: order.append(name)
+
+order = []
+forking.on_child(calls("descriptors"), forking.DESCRIPTORS)
+forking.on_child(calls("streams"), forking.STREAMS)
+forking.on_child(lambda: 1 / 0, forking.JOURNALS)
+forking.on_child(calls("journals"), forking.JOURNALS)
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if order == ["journals", "streams", "descriptors"] else 1)
+assert order == []
+assert os.waitpid(pid, 0)[1] == 0
+found = [callback.__module__ for _, callback in forking._on_child if callback.__name__ == "_forked"]
+assert found == [
+    "runlog.run.endings", "runlog.capture.console", "runlog.capture.redirecting"
+], found
+"""
+
+
+def test_a_child_puts_things_right_in_one_order_whatever_was_imported_first() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import runlog\n" + ORDER],
+        check=False, timeout=30, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "a forked child may not record all (ZeroDivisionError" in done.stderr

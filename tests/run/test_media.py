@@ -1,4 +1,4 @@
-"""A media type is a test and a converter, one line in a table. Its bytes are kept beside the row."""
+"""A media type is a test and a converter, one line in a table; its bytes are kept by themselves."""
 
 from __future__ import annotations
 
