@@ -83,3 +83,14 @@ with runlog.init(mode="disabled"):  # `runlog.config` and the like follow the ac
         getattr(runlog, name)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_functions_of_the_journal_are_functions_though_modules_have_their_names() -> None:
+    script = """
+import runlog.journal.verify, runlog.journal.recover
+from runlog.journal import recover, verify
+assert callable(recover)
+assert callable(verify)
+assert runlog.journal.verify is verify
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,6 +5,8 @@ Reading needs numpy and writing does not, so the reading names are imported when
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +34,20 @@ _HOME = {
     "recover": "recover",
     "verify": "verify",
 }
+
+
+class _Package(ModuleType):
+    """The package as users see it: `recover` and `verify` are functions.
+
+    Modules have these names too, and Python binds a module to its package when it is imported.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in _HOME):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
