@@ -46,10 +46,10 @@ join = finish
 
 if TYPE_CHECKING:
     from runlog import export, journal, records
-    from runlog.read.catalog import Catalog, RunSummary, runs
-    from runlog.read.facts import JournalInfo, Status
+    from runlog.read.catalog import Catalog, RunInfo, runs
     from runlog.read.history import History
     from runlog.read.rows import Where
+    from runlog.read.status import JournalInfo, Status
     from runlog.read.system import Samples
     from runlog.read.usage import Usage
     from runlog.read.view import RunView
@@ -96,12 +96,12 @@ _LATER = {
     "Catalog": ("runlog.read.catalog", "Catalog"),
     "Entry": ("runlog.records", "Entry"),
     "History": ("runlog.read.history", "History"),
-    "JournalInfo": ("runlog.read.facts", "JournalInfo"),
+    "JournalInfo": ("runlog.read.status", "JournalInfo"),
     "Metric": ("runlog.totals.totals", "Metric"),
-    "RunSummary": ("runlog.read.catalog", "RunSummary"),
+    "RunInfo": ("runlog.read.catalog", "RunInfo"),
     "RunView": ("runlog.read.view", "RunView"),
     "Samples": ("runlog.read.system", "Samples"),
-    "Status": ("runlog.read.facts", "Status"),
+    "Status": ("runlog.read.status", "Status"),
     "Usage": ("runlog.read.usage", "Usage"),
     "Where": ("runlog.read.rows", "Where"),
     "export": ("runlog.export", None),
@@ -132,7 +132,7 @@ __all__ = [
     "Metric",
     "NotFound",
     "Run",
-    "RunSummary",
+    "RunInfo",
     "RunView",
     "Samples",
     "Settings",

@@ -1,23 +1,21 @@
 """Console: the lines that a terminal would finally show of what was printed.
 
 The state of this fold is changed in place, since a progress bar's millionth update must cost as
-little as its first; it is bounded (`terminal.SCREEN` rows a stream), and `State.copy` makes another
-to go on from (law L5). Lines leave it when they can no longer change, so output of any length can
-be read, and written, as a stream.
+little as its first; it is bounded (`terminal.SCREEN` rows a stream), and `ConsoleState.copy` makes
+another to go on from (law L5). Lines leave it when they can no longer change, so output of any
+length can be read, and written, as a stream.
 """
 
 from __future__ import annotations
 
 import copy
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from runlog.console.terminal import SCREEN, Row, Screen
 from runlog.fold.cells import Order
 from runlog.frozen import frozen
 from runlog.records import Console, Entry
-
-_SHOWN = 1000
 
 
 @frozen
@@ -115,7 +113,7 @@ class _Tube:
         )
 
 
-class State:
+class ConsoleState:
     """The console after some records.
 
     Each stream of each writer has a screen of its own. A line's place among those of other screens
@@ -161,7 +159,7 @@ class State:
         """
         return _in_order([tube.open(above=above) for tube in self._tubes.values()])
 
-    def copy(self) -> State:
+    def copy(self) -> ConsoleState:
         """A state of its own to go on from."""
         return copy.deepcopy(self)
 
@@ -179,68 +177,7 @@ def lines(entries: Iterable[Entry], *, merged: bool = False) -> Iterator[Line]:
         entries: records in the run's order; those of other types change nothing.
         merged: one screen for both streams of a writer, as on a terminal.
     """
-    state = State(merged=merged)
+    state = ConsoleState(merged=merged)
     for entry in entries:
         yield from state.add(entry)
     yield from state.rest()
-
-
-class ConsoleView:
-    """What a run printed. `RunView.console`.
-
-    Iterating it and `len` are those of `lines`.
-
-    Args:
-        entries: gives the run's console records in order, each time anew.
-    """
-
-    def __init__(self, entries: Callable[[], Iterable[Entry]]) -> None:
-        self._entries = entries
-        self._lines: tuple[Line, ...] | None = None
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """Lines of all streams, each resolved by itself, by the time of their last change."""
-        if self._lines is None:
-            self._lines = tuple(lines(self._entries()))
-        return self._lines
-
-    @property
-    def merged(self) -> tuple[Line, ...]:
-        """Lines as on a terminal, where both streams of a process write to one screen."""
-        return tuple(lines(self._entries(), merged=True))
-
-    @property
-    def text(self) -> str:
-        """The lines without colours, each with its line end."""
-        return "".join([f"{line.text}\n" for line in self.lines])
-
-    def raw(self, stream: str | None = None) -> bytes:
-        """What was written, byte for byte.
-
-        Args:
-            stream: "stdout" or "stderr"; None for both, in the order of writing.
-        """
-        records = (e.record for e in self._entries() if isinstance(e.record, Console))
-        return b"".join([r.data for r in records if stream in {None, r.stream}])
-
-    def __iter__(self) -> Iterator[Line]:
-        return iter(self.lines)
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        last = f", last {self.lines[-1].text[:60]!r}" if self.lines else ""
-        return f"<runlog console: {len(self)} lines{last}>"
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        last = self.lines[-_SHOWN:]
-        left_out = len(self) - len(last)
-        head = f"<div>… {left_out} lines before</div>" if left_out else ""
-        return f"{head}<pre>{escape(chr(10).join(line.text for line in last))}</pre>"

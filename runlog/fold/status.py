@@ -16,7 +16,7 @@ class Named:
 
 
 @frozen
-class State:
+class Life:
     """What the records say of a run's life.
 
     Attributes:
@@ -49,10 +49,13 @@ class State:
         return getattr(self.start, field, None)
 
 
-EMPTY = State()
+EMPTY = Life()
+
+State = Life
+"""The name that `runlog.totals` has for it still."""
 
 
-def apply(state: State, entry: Entry) -> State:
+def apply(state: Life, entry: Entry) -> Life:
     """State after one more record."""
     record, order = entry.record, entry.order
     state = touched(state, entry.time, record.step if _moves_step(record) else None)
@@ -70,7 +73,7 @@ def _moves_step(record: object) -> bool:
     return isinstance(record, Log) and not record.late
 
 
-def touched(state: State, time: int, step: int | None) -> State:
+def touched(state: Life, time: int, step: int | None) -> Life:
     """State after any record at `time`; `step` only of a row that was not late."""
     if state.last_time is None or time > state.last_time:
         state = replace(state, last_time=time)
@@ -79,7 +82,7 @@ def touched(state: State, time: int, step: int | None) -> State:
     return state
 
 
-def _start(state: State, record: RunStart, order: Order) -> State:
+def _start(state: Life, record: RunStart, order: Order) -> Life:
     if record.parent is not None:
         state = replace(state, children=state.children | {order[1]})
     elif state.last_start is None or order > state.last_start:
@@ -89,7 +92,7 @@ def _start(state: State, record: RunStart, order: Order) -> State:
     return state
 
 
-def _rename(state: State, record: RunUpdate, order: Order) -> State:
+def _rename(state: Life, record: RunUpdate, order: Order) -> Life:
     names = dict(state.names)
     for field in ("name", "notes", "tags"):
         value = getattr(record, field)
@@ -98,7 +101,7 @@ def _rename(state: State, record: RunUpdate, order: Order) -> State:
     return replace(state, names=tuple(sorted(names.items())))
 
 
-def merge(a: State, b: State) -> State:
+def merge(a: Life, b: Life) -> Life:
     """The state of two journals of one run."""
     names = dict(a.names)
     for key, found in b.names:
@@ -108,7 +111,7 @@ def merge(a: State, b: State) -> State:
     ended = max(
         (s for s in (a, b) if s.finished), key=lambda s: s.finished or (0, "", 0), default=a
     )
-    return State(
+    return Life(
         start=first.start,
         started=first.started,
         last_start=max((s.last_start for s in (a, b) if s.last_start), default=None),

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from runlog.errors import FormatError, NotFound
 from runlog.frozen import frozen
-from runlog.read.standing import State
+from runlog.read.status import RunState
 from runlog.read.view import RunView
 
-_JOURNAL_ENDINGS = (".rlog", ".rtail")
+_JOURNAL_ENDINGS: Final = (".rlog", ".rtail")
 
 
 @frozen
-class RunSummary:
+class RunInfo:
     """One run of a catalogue.
 
     Attributes:
@@ -24,7 +24,7 @@ class RunSummary:
         state: see `runlog.Status`.
         started: µs since the Unix epoch; None if unknown.
         duration: seconds; None if unknown.
-        steps: the greatest step; None if there are no rows.
+        steps: the greatest step; None without rows.
         config, summary: as in `RunView`.
         bytes: of its journal files.
         path: its folder.
@@ -35,7 +35,7 @@ class RunSummary:
     project: str
     name: str | None
     tags: tuple[str, ...]
-    state: State
+    state: RunState
     started: int | None
     duration: float | None
     steps: int | None
@@ -46,17 +46,17 @@ class RunSummary:
     problem: str | None = None
 
 
-class Catalog(Sequence[RunSummary]):
-    """Runs, the newest last. A sequence of `RunSummary`."""
+class Catalog(Sequence[RunInfo]):
+    """Runs, the newest last. A sequence of `RunInfo`."""
 
-    def __init__(self, runs: list[RunSummary]) -> None:
+    def __init__(self, runs: list[RunInfo]) -> None:
         self._runs = runs
 
     @overload
-    def __getitem__(self, index: int) -> RunSummary: ...
+    def __getitem__(self, index: int) -> RunInfo: ...
     @overload
     def __getitem__(self, index: slice) -> Catalog: ...
-    def __getitem__(self, index: int | slice) -> RunSummary | Catalog:
+    def __getitem__(self, index: int | slice) -> RunInfo | Catalog:
         if isinstance(index, slice):
             return Catalog(self._runs[index])
         return self._runs[index]
@@ -104,18 +104,18 @@ def run_folders(root: str | os.PathLike[str]) -> Iterator[str]:
         stack += sorted(below, reverse=True)
 
 
-def summarise(folder: Path) -> RunSummary:
+def summarise(folder: Path) -> RunInfo:
     """One run at a glance; a run that cannot be read is a summary with a `problem`."""
     try:
         view = RunView(folder)
     except FormatError as error:
-        return RunSummary(
+        return RunInfo(
             folder.name, folder.parent.name, None, (), "empty", None, None, None, {}, {}, 0, folder,
             str(error),
         )  # fmt: skip
     with view:
         status = view.status
-        return RunSummary(
+        return RunInfo(
             id=view.id or folder.name,
             project=view.project or folder.parent.name,
             name=view.name,

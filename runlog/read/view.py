@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from runlog.console.lines import ConsoleView
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, definitions, summary
@@ -27,10 +26,10 @@ from runlog.fold.definitions import Definition
 from runlog.frozen import replace
 from runlog.journal.liveness import alive
 from runlog.read.branches import Starts, cuts, own_start
-from runlog.read.facts import JournalInfo, Status
+from runlog.read.console import ConsoleView
 from runlog.read.history import History, Source
 from runlog.read.rows import Late, Where, coerce_where
-from runlog.read.standing import Process, Standing, standing
+from runlog.read.status import JournalInfo, Process, Standing, Status, standing
 from runlog.read.system import Samples
 from runlog.read.usage import Usage, largest, weigh
 from runlog.records import Entry, Environment, Log, MarkPreempting, RunStart

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from runlog.console import terminal
-from runlog.console.lines import ConsoleView, Line, State, lines
+from runlog.console.lines import ConsoleState, Line, lines
+from runlog.read.console import ConsoleView
 from runlog.records import Config, Console, Entry
 
 Write = bytes | tuple[str, bytes]
@@ -162,7 +163,7 @@ def test_writers_do_not_share_a_screen() -> None:
 
 
 def test_a_bar_that_lives_on_holds_nobody_up_and_ends_where_it_was_finished() -> None:
-    state = State()
+    state = ConsoleState()
     writes: list[Write] = [("stderr", b"\r  0%")]
     for n in range(1000):
         writes.append(b"line %d\n" % n)
@@ -194,7 +195,7 @@ def test_going_on_from_a_prefix_is_the_same_as_going_through(merged: bool) -> No
     whole = list(lines(found, merged=merged))
     for _ in range(20):
         cut = chance.randrange(len(found))
-        state = State(merged=merged)
+        state = ConsoleState(merged=merged)
         before = [line for entry in found[:cut] for line in state.add(entry)]
         then = state.rest()
         later = state.copy()
@@ -251,7 +252,7 @@ def test_a_full_row_that_was_overwritten_is_a_line_of_its_own() -> None:
 
 def test_a_hundred_thousand_updates_of_one_line_are_cheap() -> None:
     updates = entries(*(b"\r%6d/100000 %s" % (n, b"#" * 60) for n in range(100_000)))
-    state = State()
+    state = ConsoleState()
     begin = time.process_time()
     for entry in updates:
         assert state.add(entry) == []
@@ -261,7 +262,7 @@ def test_a_hundred_thousand_updates_of_one_line_are_cheap() -> None:
 
 
 def test_a_million_rows_are_not_kept() -> None:
-    state = State()
+    state = ConsoleState()
     count = 0
     for entry in entries(*(b"row\n" * 1000 for _ in range(100))):
         count += len(state.add(entry))

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 import runlog
-from runlog.console.lines import Line, State, lines
+from runlog.console.lines import ConsoleState, Line, lines
 from runlog.records import Console
 from runlog_cli import find, options, render
 
@@ -121,7 +121,7 @@ class _Follower:
     def __init__(self, show: Show, stream: Stream | None) -> None:
         self._show = show
         self._stream = stream
-        self._state = State()
+        self._state = ConsoleState()
         self._closed: list[Line] = []
         self._before: set[Line] = set()
         self._shown: dict[tuple[str, str, int], Line] = {}

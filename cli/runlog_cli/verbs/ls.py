@@ -91,16 +91,16 @@ def ls(
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _wanted(run: runlog.RunSummary, project: str | None, state: str | None) -> bool:
+def _wanted(run: runlog.RunInfo, project: str | None, state: str | None) -> bool:
     return project in {None, run.project} and state in {None, str(run.state)}
 
 
-def _facts(run: runlog.RunSummary) -> dict[str, object]:
+def _facts(run: runlog.RunInfo) -> dict[str, object]:
     facts: dict[str, object] = render.jsonable(run)
     return facts | {"config": runlog.to_json(run.config), "summary": runlog.to_json(run.summary)}
 
 
-def _ordered(runs: list[runlog.RunSummary], sort: str, *, reverse: bool) -> list[runlog.RunSummary]:
+def _ordered(runs: list[runlog.RunInfo], sort: str, *, reverse: bool) -> list[runlog.RunInfo]:
     keyed = [(_value(run, sort), run) for run in runs]
     if runs and sort not in _ORDERS and all(value is None for value, _ in keyed):
         raise runlog.UsageError(
@@ -123,11 +123,11 @@ def _rank(value: object) -> tuple[int, float, str]:
     return (0, number, "") if number == number else (1, 0.0, "")  # noqa: PLR0124 -- not so for NaN
 
 
-def _name(run: runlog.RunSummary) -> str:
+def _name(run: runlog.RunInfo) -> str:
     return f"{run.project}/{run.id}"
 
 
-def _value(run: runlog.RunSummary, key: str) -> Any:
+def _value(run: runlog.RunInfo, key: str) -> Any:
     if key in _ORDERS:
         return {
             "started": run.started,
@@ -141,7 +141,7 @@ def _value(run: runlog.RunSummary, key: str) -> Any:
     return text.flatten(run.summary).get(key, text.flatten(run.config).get(key))
 
 
-def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
+def _print(runs: list[runlog.RunInfo], keys: list[str]) -> None:
     console = render.out()
     table = _table(runs, keys, console.width, named=False)
     taken = render.out(_UNLIMITED).measure(table).maximum
@@ -152,7 +152,7 @@ def _print(runs: list[runlog.RunSummary], keys: list[str]) -> None:
     render.out(max(console.width, taken)).print(table)
 
 
-def _table(runs: list[runlog.RunSummary], keys: list[str], width: int, *, named: bool) -> Table:
+def _table(runs: list[runlog.RunInfo], keys: list[str], width: int, *, named: bool) -> Table:
     table = render.grid(
         ("run", "left"),
         ("state", "left"),
@@ -197,7 +197,7 @@ def _cell(value: object) -> str:
     )
 
 
-def _state(run: runlog.RunSummary) -> Text:
+def _state(run: runlog.RunInfo) -> Text:
     state = str(run.state)
     return (
         Text("unreadable", "red") if run.problem else Text(state, render.STATE_STYLE.get(state, ""))
