@@ -11,7 +11,8 @@ def whole(name: str, value: Any) -> int:
     """A whole number of at most 64 bits.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: it is none.
+        ArgumentTypeError: it is not a whole number.
+        ArgumentValueError: it does not fit 64 bits.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ArgumentTypeError(f"{name} must be a whole number, not {value!r}")

@@ -20,7 +20,7 @@ from typing import Final
 from runlog.messages import say, swallow
 
 JOURNALS: Final = 1
-"""Rank: runs let go of the parent's journals. First, since nothing may write to them."""
+"""Rank: runs close the parent's journals. First, since nothing may write to them."""
 STREAMS: Final = 2
 """Rank: wrapped streams and what waits in them."""
 DESCRIPTORS: Final = 3

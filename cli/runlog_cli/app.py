@@ -42,7 +42,7 @@ class Verbs(TyperGroup):
     """The group of verbs: turns what stops a verb into an exit code and one sentence."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the verb; `ctx` is Typer's context, of a class that it keeps to itself."""
+        """Run the verb; `ctx` is Typer's context, of a class that it keeps to itself."""
         _prepare_streams()
         try:
             result = super().invoke(ctx)
@@ -80,7 +80,7 @@ def _prepare_streams() -> None:
 
 
 def _discard_stdout() -> None:
-    """Points stdout at nothing, so that the interpreter's last flush stays quiet as well."""
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet as well."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

@@ -23,7 +23,7 @@ def run_path(target: str, root: Path) -> Path:
 
     Raises:
         runlog.UsageError: several runs have that id, or it is a folder of runs and not one run.
-        runlog.NotFound: there is no such path, and no such run below `root`.
+        runlog.NotFound: neither a path nor a run below `root`.
     """
     path = Path(target)
     if path.is_file() or _has_journal(path):
@@ -34,7 +34,7 @@ def run_path(target: str, root: Path) -> Path:
     if found:
         raise runlog.UsageError(
             f"{text.printable(target)!r} is the id of {len(found)} runs; name one of them: "
-            f"{text.one_of(str(p.relative_to(root)) for p in found)}."
+            f"{text.one_of(str(p.relative_to(root)) for p in found)}"
         )
     if path.is_dir():
         return _not_a_run(path)
@@ -97,7 +97,7 @@ def step_range(given: str | None) -> tuple[int | None, int | None]:
         return first, first + 1
     if first is not None and last is not None and first >= last:
         raise runlog.UsageError(
-            f"--step {given} holds no step, because A:B ends before B; write a B above {first}."
+            f"--step {given} holds no step, because A:B ends before B; write a B above {first}"
         )
     return first, last
 
@@ -143,8 +143,9 @@ def _not_a_run(folder: Path) -> Path:
     inside = [p for p in _folders(folder) if _has_journal(p)] or list(_runs(folder))
     if inside:
         raise runlog.UsageError(
-            f"{text.printable(str(folder))} is no run but holds {text.count(len(inside), 'run')}; "
-            f"name one of them, such as {text.printable(str(inside[0]))}."
+            f"{text.printable(str(folder))} is not a run but holds "
+            f"{text.count(len(inside), 'run')}; "
+            f"name one of them, such as {text.printable(str(inside[0]))}"
         )
     return folder  # the library says what is wrong with it
 

@@ -89,7 +89,7 @@ def _remarks(parameter: Any) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the page, or with `--verify` compares; returns the exit code."""
+    """Write the page, or with `--verify` compare; give the exit code."""
     page = reference()
     if "--verify" not in arguments:
         TARGET.parent.mkdir(exist_ok=True)

@@ -24,7 +24,7 @@ import runlog
 from runlog_cli import text
 
 Advance = Callable[[int, int | None], None]
-"""Told of progress: done and total, in the same unit; the total is None if it is not known."""
+"""Called with progress: done and total, in the same unit; the total is None if unknown."""
 
 _DAMAGE_SHOWN = 20
 
@@ -141,7 +141,7 @@ class Lines:
         self._console = console if console.is_terminal else None
 
     def print(self, *parts: tuple[str, str]) -> None:
-        """Writes one line; each part is its text and a rich style ("" for none)."""
+        """Write one line; each part is its text and a rich style ("" for none)."""
         if self._console is None:
             _write("".join(part for part, _ in parts))
         else:
@@ -199,7 +199,7 @@ def run_name(view: runlog.RunView) -> str:
 
 
 def report_damage(damage: tuple[runlog.Damage, ...]) -> None:
-    """Says on stderr that damage was met, where and what it cost, one line each."""
+    """Say on stderr that damage was met, where and what it cost, one line each."""
     warn(f"damage found: {text.count(len(damage), 'place')}; everything undamaged was read")
     for item in damage[:_DAMAGE_SHOWN]:
         say(f"  {describe(item)}")

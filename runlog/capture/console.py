@@ -62,8 +62,8 @@ def capture(
             "off" for nothing.
         lock: gives the re-entrant lock that `emit` takes. It must be named if other code prints
             while it holds that lock.
-        on_trouble: told, in one sentence and once, if `emit` fails; and of streams that cannot be
-            captured.
+        on_trouble: called with one sentence, once, if `emit` fails; and about streams that cannot
+            be captured.
         kept: gives a number that grows when `emit` has kept something; asked under the lock. So it
             is known after Ctrl-C whether `emit` must be called once more.
     """

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runlog.capture import secrets
 from runlog.forking import importing
+from runlog.messages import swallow
 from runlog.records import Environment
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ def collect(
     folder: str | os.PathLike[str] = ".",
     git: bool = True,
 ) -> Environment:
-    """The environment of this process; takes some tenths of a second at worst seconds.
+    """The environment of this process; usually takes tenths of a second, at worst seconds.
 
     Args:
         keep: stores the diff of uncommitted changes; None to leave it out.
-        folder: whose file system's room is told.
+        folder: whose file system's free space is recorded.
         git: whether to look for a git repository.
     """
     found: dict[str, Any] = {}
@@ -65,7 +66,7 @@ class Collector:
     Args:
         emit: given the record, on the collector's thread or the one that calls `stop`.
         keep: stores the diff of uncommitted changes; None to leave it out.
-        folder: whose file system's room is told.
+        folder: whose file system's free space is recorded.
         git: whether to look for a git repository.
     """
 
@@ -118,8 +119,10 @@ class Collector:
         with self._lock:
             if not self._done:
                 self._done = True
-                with contextlib.suppress(Exception):  # law L8
+                try:
                     self._emit(Environment(**self._found))
+                except Exception as error:  # noqa: BLE001 - law L8
+                    swallow(error)
 
     def _keeping(self, keep: Keep | None) -> Keep | None:
         if keep is None:
@@ -148,7 +151,8 @@ def start(
 def _guarded(step: Step) -> Mapping[str, Any]:
     try:
         return step()
-    except Exception:  # noqa: BLE001 - law L8: the other steps still stand
+    except Exception as error:  # noqa: BLE001 - law L8: the other steps still stand
+        swallow(error)
         return {}
 
 

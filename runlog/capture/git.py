@@ -114,7 +114,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def facts(
     folders: Iterable[str], keep: Keep | None = None, *, timeout: float = TIMEOUT
 ) -> dict[str, Any]:
-    """Facts of the first repository that one of these folders is in; empty if there is none.
+    """Facts of the first repository that one of these folders is in; empty if absent.
 
     Args:
         folders: where to look, in this order.
@@ -159,8 +159,10 @@ def _facts(repository: _Repository, head: list[str], keep: Keep | None) -> dict[
 
 
 def _remote(repository: _Repository) -> str | None:
-    told = repository.text("config", "--null", "--get-regexp", r"^remote\..*\.url$").split("\0")
-    urls = {name: url for name, newline, url in (each.partition("\n") for each in told) if newline}
+    remotes = repository.text("config", "--null", "--get-regexp", r"^remote\..*\.url$").split("\0")
+    urls = {
+        name: url for name, newline, url in (each.partition("\n") for each in remotes) if newline
+    }
     url = urls.get("remote.origin.url", next(iter(urls.values()), None))
     return None if url is None else secrets.text(url)
 

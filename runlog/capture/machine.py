@@ -19,7 +19,7 @@ from typing import Any, Final
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 MAX_CPUS: Final = 64
-"""More CPUs than this are not told one by one: they would be most of a long run's bytes."""
+"""More CPUs than this are not given one by one: they would be most of a long run's bytes."""
 MIN_SPAN: Final = 0.1
 """Seconds from which on a share of CPU time says something: the kernel counts in 0.01 s."""
 

@@ -139,7 +139,7 @@ class Nvidia:
         self.close()
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Close the driver."""
         with contextlib.suppress(Exception):
             self._nvml.nvmlShutdown()
 
@@ -147,7 +147,7 @@ class Nvidia:
         """Values of all devices, by names such as `gpu.0.temp` (spec/folds.md, System).
 
         Args:
-            pids: of the processes whose memory is told apart.
+            pids: of the processes whose memory is given separately.
             failed: called for each question that a device refused, though it may answer later.
         """
         out: dict[str, float] = {}
@@ -177,7 +177,7 @@ class Nvidia:
         return 0
 
     def describe(self) -> list[dict[str, Any]]:
-        """One map a GPU: name, memory (bytes), driver, uuid; as much as it tells."""
+        """One map a GPU: name, memory (bytes), driver, uuid; as far as known."""
         nvml = self._nvml
         asked: tuple[tuple[str, Callable[[Any], Any]], ...] = (
             ("name", nvml.nvmlDeviceGetName),

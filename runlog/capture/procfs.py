@@ -149,11 +149,11 @@ def network(_pid: int) -> dict[str, Any]:
 
 
 def describe_cpu() -> dict[str, Any]:
-    """Model, number of cores, and greatest frequency (MHz), as far as the system tells."""
+    """Model, number of cores, and greatest frequency (MHz), as far as known."""
     first = _bytes("/proc/cpuinfo", limit=1 << 12).decode("utf-8", "replace").partition("\n\n")[0]
     pairs = (line.partition(":") for line in first.splitlines())
-    told = {name.strip(): value.strip() for name, _, value in pairs}
-    found: dict[str, Any] = {"model": told.get("model name")}
+    stated = {name.strip(): value.strip() for name, _, value in pairs}
+    found: dict[str, Any] = {"model": stated.get("model name")}
     folder = "/sys/devices/system/cpu"
     cores = {
         _bytes(f"{folder}/{name}/topology/thread_siblings_list")
@@ -164,8 +164,8 @@ def describe_cpu() -> dict[str, Any]:
     try:
         found["frequency"] = int(_bytes(f"{folder}/cpu0/cpufreq/cpuinfo_max_freq")) / 1e3
     except (OSError, ValueError):  # virtual machines have no such file
-        if "cpu MHz" in told:
-            found["frequency"] = float(told["cpu MHz"])
+        if "cpu MHz" in stated:
+            found["frequency"] = float(stated["cpu MHz"])
     return found
 
 

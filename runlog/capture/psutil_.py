@@ -71,7 +71,7 @@ def network(_pid: int) -> dict[str, Any]:
 
 
 def describe_cpu() -> dict[str, Any]:
-    """Number of cores, and greatest frequency (MHz), as far as the system tells."""
+    """Number of cores, and greatest frequency (MHz), as far as known."""
     frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
     return {
         "count": psutil.cpu_count(logical=False),

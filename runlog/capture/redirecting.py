@@ -6,7 +6,7 @@ is a pseudo-terminal of the same size, so programs go on drawing their progress 
 What it costs, against wrapping: output takes a moment to reach the terminal and the journal, so
 what is in the pipe when the process is killed is lost to both; standard output and standard error
 may change places; C code that prints more than the pipe holds (1 MiB) without letting go of the GIL
-waits for ever; and if the original cannot be written to any more, the program is not told.
+waits for ever; and if the original cannot be written to any more, the program does not notice.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def attach(name: str, sink: Sink) -> None:
 
 
 def detach(sink: Sink) -> None:
-    """Tell `sink` nothing more, once it has been told everything that was written before."""
+    """Pass nothing more to `sink`, once it has everything that was written before."""
     with _lock:
         for name, redirect in list(_REDIRECTS.items()):
             if sink not in redirect.sinks:

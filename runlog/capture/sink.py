@@ -37,7 +37,7 @@ class Sink:
     Args:
         emit: takes the output.
         lock: gives the re-entrant lock that `emit` takes, if it takes one.
-        on_trouble: told, in one sentence, of the first `emit` that fails.
+        on_trouble: called with one sentence about the first `emit` that fails.
         kept: gives a number that grows when `emit` has kept something; so after Ctrl-C it is known
             whether to emit once more.
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from runlog.errors import ArgumentValueError
 from runlog.forking import importing
+from runlog.messages import swallow
 
 Emit = Callable[[Mapping[str, Any]], None]
 
@@ -39,11 +40,11 @@ class Sampler:
     Args:
         emit: given the values of each sample by name, on this sampler's thread.
         interval: seconds between samples.
-        pid: the process whose CPU and memory are told apart; None for this one.
-        disks: paths whose file systems' room is told.
+        pid: the process whose CPU and memory are given separately; None for this one.
+        disks: paths whose file systems' free space is sampled.
 
     Attributes:
-        errors: how many readings and emissions have failed; a sample tells it from 1 on.
+        errors: how many readings and emissions have failed; samples hold it from 1 on.
 
     Raises:
         ArgumentValueError: the interval is not positive.
@@ -99,6 +100,7 @@ class Sampler:
 
     def _failed(self) -> None:
         self.errors += 1
+        swallow()
 
     # ------------------------------------------------------------ the thread
 
@@ -121,7 +123,7 @@ class Sampler:
                 with importing():
                     nvidia.load()
                 devices = nvidia.Nvidia()
-            except Exception:  # noqa: BLE001 - no library, no driver; the environment tells of GPUs
+            except Exception:  # noqa: BLE001 - no library, no driver; the environment lists GPUs
                 devices = None
         due = first.time + min(FIRST, self._interval)
         last = False

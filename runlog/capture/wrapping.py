@@ -26,7 +26,7 @@ class Patch:
     Attributes:
         stream: the object.
         name: "stdout" or "stderr".
-        sinks: who is told what is written.
+        sinks: where what is written goes, too.
         bypass: takes what an `emit` writes itself; None for the stream as it was.
     """
 
@@ -183,7 +183,7 @@ class Patch:
         return {}, None, None
 
     def _unheard(self, original: Callable[[Any], Any], what: Any) -> Any:
-        """Write what comes from within an `emit`, which nobody is told."""
+        """Write what comes from within an `emit`; it is not captured."""
         if self.bypass is None:
             return original(what)
         self.bypass(_bytes(what))
@@ -213,7 +213,7 @@ _lock = threading.RLock()
 
 
 def attach(stream: Any, name: str, sink: Sink) -> None:
-    """Tell `sink` what is written to a stream from now on.
+    """Pass what is written to a stream from now on to `sink`.
 
     Raises:
         AttributeError, TypeError: the stream does not let itself be changed.
@@ -242,7 +242,7 @@ def divert(stream: Any, name: str, bypass: Callable[[bytes], None] | None) -> No
 
 
 def detach(sink: Sink) -> None:
-    """Tell `sink` nothing more, and leave every stream as it was."""
+    """Pass nothing more to `sink`, and leave every stream as it was."""
     for patch in tuple(_PATCHES):
         if sink in patch.sinks:
             patch.hand_on()

@@ -117,7 +117,7 @@ class ConsoleState:
     """The console after some records.
 
     Each stream of each writer has a screen of its own. A line's place among those of other screens
-    is told by its last change.
+    is that of its last change.
 
     Args:
         merged: one screen for both streams of a writer, as on a terminal.

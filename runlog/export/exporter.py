@@ -108,13 +108,13 @@ def write(
 
 
 class _Counter:
-    """Counts rows as they pass, and tells whoever asked."""
+    """Counts rows as they pass, and reports progress."""
 
     def __init__(self, progress: Progress | None, total: int | None) -> None:
         self.rows = 0
         self._total = total
         self._progress = progress
-        self._told = -ROWS_PER_REPORT  # so that the first rows are told at once
+        self._last_report = -ROWS_PER_REPORT  # so that the first rows are reported at once
 
     def batches(self, stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in stream:
@@ -128,8 +128,8 @@ class _Counter:
 
     def _add(self, rows: int) -> None:
         self.rows += rows
-        if self._progress and self.rows >= self._told + ROWS_PER_REPORT:
-            self._told = self.rows
+        if self._progress and self.rows >= self._last_report + ROWS_PER_REPORT:
+            self._last_report = self.rows
             self._progress(self.rows, self._total)
 
     def finish(self) -> None:
@@ -141,14 +141,14 @@ class _Counter:
 def _histories(
     source: RunView | History, keys: Iterable[str] | None
 ) -> tuple[History, Callable[[str], History]]:
-    """Give the whole history, and a function to one that has at least the metric named.
+    """The whole history, and a function to one that has at least the metric named.
 
     A run reads one metric's pages at a time; a given history is passed over once per metric.
     """
     if isinstance(source, RunView):
         return source.history(keys), lambda key: source.history([key, "_timestamp"])
     if keys is not None:
-        raise ArgumentValueError("keys= goes with a run; a history has its keys already.")
+        raise ArgumentValueError("keys= goes with a run; a history has its keys already")
     return source, lambda _key: source
 
 
@@ -166,4 +166,4 @@ def _facts(source: RunView | History, layout: str) -> dict[str, str]:
 
 def _one_of(what: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
-        raise ArgumentValueError(f"{given!r} is no {what}; choose {' or '.join(known)}.")
+        raise ArgumentValueError(f"{given!r} is not a {what}; choose {' or '.join(known)}")

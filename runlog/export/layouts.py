@@ -7,7 +7,7 @@ same columns whatever was logged, so that the files of many runs can be read as 
     key    dictionary of string   name of the metric
     step   int64
     time   timestamp, µs, UTC     when it was logged; null if the row's time is no time (NaN)
-    value  float64                the number nearest to the value; null if it is none (text, a list)
+    value  float64                the number nearest to the value; null for text, lists
     exact  string                 the value as JSON (`runlog.to_json`), where `value` is not exactly
                                   that: text, lists, booleans, integers of 2**53 or more; else null
 
@@ -41,7 +41,7 @@ EXACT_INTEGERS = 2.0**53
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LATEST = 2.0**53 / 1e6
-"""Seconds since the epoch up to which float64 tells microseconds apart (the year 2255)."""
+"""Seconds since the epoch up to which float64 distinguishes microseconds (the year 2255)."""
 
 LONG = pa.schema(
     [
@@ -55,7 +55,7 @@ LONG = pa.schema(
 
 
 def long_batches(keys: Sequence[str], of_key: OfKey) -> Iterator[pa.RecordBatch]:
-    """Give all values in `LONG` form, one metric after the other."""
+    """All values in `LONG` form, one metric after the other."""
     keys = sorted(keys)
     for key in keys:
         for batch in of_key(key).batches():
@@ -65,7 +65,7 @@ def long_batches(keys: Sequence[str], of_key: OfKey) -> Iterator[pa.RecordBatch]
 
 
 def long_objects(keys: Sequence[str], of_key: OfKey) -> Iterator[dict[str, Any]]:
-    """Give all values as objects, exactly as logged, one metric after the other."""
+    """All values as objects, exactly as logged, one metric after the other."""
     for key in sorted(keys):
         for row in of_key(key).rows():
             for path, value in flatten(row).items():
@@ -74,7 +74,7 @@ def long_objects(keys: Sequence[str], of_key: OfKey) -> Iterator[dict[str, Any]]
 
 
 def long_batch(batch: pa.RecordBatch, key: str, keys: Sequence[str]) -> pa.RecordBatch:
-    """Give the values of one metric in `LONG` form.
+    """The values of one metric in `LONG` form.
 
     Args:
         batch: of a history that has `key` among its columns.
@@ -100,7 +100,7 @@ def long_batch(batch: pa.RecordBatch, key: str, keys: Sequence[str]) -> pa.Recor
 
 
 def numbers(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Give the columns `value` and `exact` of a metric's values."""
+    """The columns `value` and `exact` of a metric's values."""
     kind = column.type
     if pa.types.is_floating(kind):
         return pc.cast(column, pa.float64()), pa.nulls(len(column), pa.string())
@@ -138,13 +138,13 @@ def times(batch: pa.RecordBatch) -> pa.Array:
 
 
 def nearest(value: Any) -> float | None:
-    """Give the float nearest to a number; None for what is no number."""
+    """The float nearest to a number; None for what is not a number."""
     plain = value.item() if hasattr(value, "item") else value
     return float(plain) if isinstance(plain, int | float) else None
 
 
 def long_object(row: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """Give one value as an object of the `long` layout.
+    """One value as an object of the `long` layout.
 
     Args:
         row: the history row it is from.

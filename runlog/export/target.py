@@ -30,11 +30,11 @@ def check(path: Path, *, overwrite: bool) -> None:
             false.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; give the name of a file to write.")
+        raise UsageError(f"{path} is a folder; give the name of a file to write")
     if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent} for {path.name}; create it first.")
+        raise UsageError(f"there is no folder {path.parent} for {path.name}; create it first")
     if not overwrite and os.path.lexists(path):
-        raise UsageError(f"{path} exists already; choose another name or ask to overwrite it.")
+        raise UsageError(f"{path} exists already; choose another name or ask to overwrite it")
 
 
 @contextlib.contextmanager
@@ -64,6 +64,6 @@ def _sentence(path: Path, error: OSError) -> str:
     if error.errno in FULL:
         return (
             f"There is no room for {path} ({os.strerror(error.errno)}); nothing was written. "
-            "Free some space or choose another folder."
+            "Free some space or choose another folder"
         )
     return f"{path} could not be written ({error.strerror or error}); nothing was written."

@@ -27,7 +27,7 @@ class Series:
     """One curve of a chart.
 
     Attributes:
-        label: what tells it from the others.
+        label: what distinguishes it from the others.
         colour: its number.
         curve: its points.
     """

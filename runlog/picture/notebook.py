@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from runlog.messages import say, swallow
 from runlog.picture.page import page
 from runlog.picture.text import escaped
 
@@ -32,6 +32,7 @@ def to_html(view: RunView, height: int = 420, hidden: bool = False) -> str:
         # In a quoted attribute only these two characters mean something.
         inside = page(view).replace("&", "&amp;").replace('"', "&quot;")
     except Exception as error:  # noqa: BLE001 - law L8: training code calls this
+        swallow(error)
         return f"<p>This run cannot be shown: {escaped(error)}</p>"
     frame = (
         f'<iframe srcdoc="{inside}" title="{title}" sandbox="allow-scripts" '
@@ -59,9 +60,10 @@ def display(view: RunView, height: int = 420, hidden: bool = False) -> bool:
             ipython.display.display(ipython.display.HTML(to_html(view, height, hidden)))
             return True
     except Exception as error:  # noqa: BLE001 - law L8: training code calls this
-        _say(f"the run could not be shown ({error!r})")
+        swallow(error)
+        say(f"the run could not be shown ({error!r})")
         return False
-    _say(f"display() shows a run in a notebook; elsewhere, see `runlog report {view.path}`")
+    say(f"display() shows a run in a notebook; elsewhere, see `runlog report {view.path}`")
     return False
 
 
@@ -70,8 +72,3 @@ def _notebook() -> Any | None:
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return None if shell is None or type(shell).__name__ == "TerminalInteractiveShell" else ipython
-
-
-def _say(message: str) -> None:
-    with contextlib.suppress(Exception):
-        print(f"runlog: {message}", file=sys.stderr, flush=True)  # noqa: T201 - its purpose

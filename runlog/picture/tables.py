@@ -15,7 +15,7 @@ _LONGEST_TIP: Final = 2000
 
 
 def table(title: str, values: Mapping[str, Any]) -> str:
-    """A nested dict as one table with a row a leaf; empty if there is none."""
+    """A nested dict as one table with a row a leaf; empty if absent."""
     rows = [
         f"<tr><th scope='row'>{escaped(name)}</th>{_cell(value)}</tr>"
         for name, value in leaves(values)

@@ -72,7 +72,7 @@ class JournalInfo:
 
 @frozen
 class Process:
-    """What the journal of one process tells.
+    """What the journal of one process says.
 
     Attributes:
         start: its start record.

@@ -18,7 +18,7 @@ def active_run(name: str) -> Run:
     """The active run.
 
     Raises:
-        Error: there is none; names what to call.
+        Error: no run is active; names what to call.
     """
     if _active is None:
         raise Error(f"you must call runlog.init() before runlog.{name}")
@@ -26,7 +26,7 @@ def active_run(name: str) -> Run:
 
 
 def current() -> Run | None:
-    """The active run, or None."""
+    """The active run; None if absent."""
     return _active
 
 
@@ -93,7 +93,7 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
 def restore(
     name: str, run_path: str | None = None, replace: bool = False, root: str | None = None
 ) -> TextIO | None:
-    """`Run.restore` of the active run; without one, `run_path` tells the run.
+    """`Run.restore` of the active run; without one, `run_path` names the run.
 
     Raises:
         ArgumentTypeError, ArgumentValueError: an argument is invalid, or there is no such run.

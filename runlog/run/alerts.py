@@ -27,7 +27,7 @@ def checked(title: Any, text: Any, level: Any, wait_duration: Any) -> Alert:
     """The record of an alert.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        ArgumentTypeError, ArgumentValueError: an argument is invalid.
     """
     checked_text("title", title)
     checked_text("text", text)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runlog.errors import ConfigError
+from runlog.messages import say, swallow
 from runlog.records import Config
 from runlog.run.config_sources import cleaned, parse_config, stored
 from runlog.wire import codec
-
-
-def _to_stderr(message: str) -> None:
-    print(f"runlog: {message}", file=sys.stderr)  # noqa: T201 - its purpose
 
 
 class RunConfig(Mapping[str, Any]):
@@ -28,7 +24,7 @@ class RunConfig(Mapping[str, Any]):
     Args:
         append: writes a record.
         allow_val_change: whether values may change where a call does not say; so in notebooks.
-        warn: told what was ignored.
+        warn: called with one line about what was ignored.
     """
 
     __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_warn")
@@ -45,7 +41,7 @@ class RunConfig(Mapping[str, Any]):
         append: Callable[[Any], Any],
         *,
         allow_val_change: bool = False,
-        warn: Callable[[str], None] = _to_stderr,
+        warn: Callable[[str], None] = say,
     ) -> None:
         own = {
             "_append": append, "_allow": allow_val_change, "_warn": warn,
@@ -135,7 +131,7 @@ class RunConfig(Mapping[str, Any]):
         self,
         values: Any,
         user: str | None = None,
-        _allow_val_change: bool | None = None,  # the followed API has it so
+        _allow_val_change: bool | None = None,  # as W&B has it
     ) -> None:
         """Set keys for good, as a sweep or a launcher does: later changes are ignored.
 
@@ -166,7 +162,7 @@ class RunConfig(Mapping[str, Any]):
     def settle(self) -> None:
         """Record changes that the program made inside nested dicts and lists.
 
-        Does not raise: what cannot be recorded is told in one line.
+        Does not raise: what cannot be recorded is reported in one line.
         """
         for key in list(self._lent):
             self._settle(key)
@@ -184,6 +180,7 @@ class RunConfig(Mapping[str, Any]):
                 self._append(Config(stored(new)))
                 self._lent[key] = now
         except Exception as error:  # noqa: BLE001 - law L8: this may be a mere read
+            swallow(error)
             self._lent[key] = None  # tried once
             self._warn(f"a change of config {key!r} could not be recorded ({error!r})")
 

@@ -115,7 +115,7 @@ def from_init(
         config: as for `parse_config`; None for nothing.
         exclude: names to leave out.
         include: the only names to take.
-        warn: told, in one line, of a defaults file that cannot be used.
+        warn: called with one line about a defaults file that cannot be used.
 
     Raises:
         ArgumentTypeError, ConfigError, UsageError: see `parse_config`; also if a value cannot be
@@ -149,7 +149,7 @@ def cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
     nested dicts stay as they are. What is none of these becomes its text.
 
     Raises:
-        ArgumentTypeError: a name is no str, or values are nested too deeply.
+        ArgumentTypeError: a name is not a str, or values are nested too deeply.
     """
     for name in values:
         if not isinstance(name, str):

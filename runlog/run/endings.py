@@ -54,7 +54,7 @@ def _install() -> None:
 
 
 def _noting_exit(status: Any = None, /) -> NoReturn:
-    """`sys.exit`, its argument remembered: at exit nothing else tells it any more."""
+    """`sys.exit`, its argument remembered: at exit nothing else has it any more."""
     global _exit_code  # noqa: PLW0603 - a process has one exit code
     _exit_code = status if isinstance(status, int) else int(status is not None)
     _real_exit(status)

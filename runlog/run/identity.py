@@ -48,7 +48,7 @@ def run_id(given: str | None) -> str:
 
 
 def project_name(given: str | None) -> str:
-    """A given project name, checked; "uncategorized" if there is none.
+    """A given project name, checked; "uncategorized" if absent.
 
     Raises:
         ArgumentTypeError, ArgumentValueError: it cannot be one.
@@ -70,7 +70,7 @@ def text(what: str, value: Any) -> str:
     """A str argument.
 
     Raises:
-        ArgumentTypeError: it is none.
+        ArgumentTypeError: it is not a str.
     """
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{what} must be a str, not {type(value).__name__}")
@@ -81,7 +81,7 @@ def tags(values: Iterable[str]) -> tuple[str, ...]:
     """Tags, each once, in order.
 
     Raises:
-        ArgumentTypeError: they are no strings.
+        ArgumentTypeError: they are not strings.
     """
     if isinstance(values, str):
         return (values,)
@@ -104,7 +104,7 @@ def rank() -> int | None:
 
 
 def process(settings: Settings) -> dict[str, Any]:
-    """Facts of this process for a `RunStart`; fields that cannot be told are left out."""
+    """Facts of this process for a `RunStart`; unknown fields are left out."""
     given = sys.argv[0] if sys.argv and sys.argv[0] else None
     return {
         "host": settings.host or (os.uname().nodename if hasattr(os, "uname") else None),
@@ -147,7 +147,7 @@ def clock_ahead(path: Path) -> int | None:
 
     Args:
         path: a file that was made just now. On a network file system its time is the server's, the
-            same for all machines, and so tells how far their clocks are apart.
+            same for all machines, and so shows how far their clocks are apart.
     """
     try:
         return time.time_ns() // 1000 - path.stat().st_mtime_ns // 1000
@@ -156,7 +156,7 @@ def clock_ahead(path: Path) -> int | None:
 
 
 def with_clock(start: RunStart, ahead: int | None) -> RunStart:
-    """A start record that tells `clock_ahead`."""
+    """A start record with `clock_ahead`."""
     return replace(start, clock=ahead)
 
 

@@ -70,8 +70,7 @@ def init(
         job_type: what the run does.
         mode: "offline" (default) writes a journal; "online" will sync it too once there is a
             server; "shared" lets many processes write to the run `id`; "disabled" writes nothing.
-        force: without effect, as are the next five; taken, so that scripts for the followed API
-            run.
+        force: without effect, as are the next five; taken, so that scripts for W&B run.
         anonymous: without effect.
         save_code: without effect.
         tensorboard: without effect.
@@ -80,8 +79,8 @@ def init(
         reinit: what to do if a run is active: "return_previous" (False; the default but in
             notebooks), "finish_previous" (True; the default in notebooks), or "create_new", which
             leaves it active.
-        resume: "allow" goes on with run `id` if there is one; "must" fails if there is none;
-            "never" if there is one; "auto" (True) goes on with the project's newest run that was
+        resume: "allow" goes on with run `id` if there is one; "must" fails if absent; "never" if
+            present; "auto" (True) goes on with the project's newest run that was
             begun so and did not end well.
         resume_from: "RUN?_step=N": go on with that run from step N; what came after stays in the
             journal, on an old branch.
@@ -90,7 +89,7 @@ def init(
         rank: of this process in distributed training; default from the environment.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        ArgumentTypeError, ArgumentValueError: an argument is invalid.
         UsageError: `resume` forbids it, the run to go on with is missing, or the run's folder
             cannot be written.
     """
@@ -130,8 +129,8 @@ def init(
     if previous is None or _reinit(chosen) != "create_new":
         active.activate(run)
     if not chosen.quiet:
-        if prior is not None and prior.tells:
-            tell(prior.tells)
+        if prior is not None and prior.message:
+            tell(prior.message)
         if chosen.mode == "online":
             tell(f"there is no server to sync to; the run is kept in {run.dir}")
     return run

@@ -57,7 +57,7 @@ class Log(Facade):
             sync: accepted and ignored, as in W&B.
 
         Raises:
-            ArgumentTypeError: `data` is no mapping with str keys, a value cannot be stored, or
+            ArgumentTypeError: `data` is not a mapping with str keys, a value cannot be stored, or
                 `step` or `commit` has a wrong type. Nothing is logged and the step does not move.
             UsageError: the run is finished.
         """
@@ -130,7 +130,7 @@ class Log(Facade):
         recorder.journal.log_leaves(found, step, flags)
 
     def _not_logged(self, data: object, error: Exception) -> None:
-        """A row failed on the fast way: because it is no mapping, or for a defect of ours."""
+        """A row failed on the fast way: because it is not a mapping, or for a defect of ours."""
         try:
             _check_mapping(data)
         except ArgumentTypeError as refused:

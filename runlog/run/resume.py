@@ -36,7 +36,7 @@ class Moment:
         """Read "RUN?_step=N".
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: it is none.
+            ArgumentTypeError, ArgumentValueError: it is not of this form.
         """
         if not isinstance(text, str):
             raise ArgumentTypeError(f"{what} must be a str, not {type(text).__name__}")
@@ -61,7 +61,7 @@ class Prior:
         definitions: metric definitions so far, in order.
         last: last value of every step metric by name.
         name, notes, tags: what it is called now.
-        tells: one line for the person who started the run; None if there is nothing to say.
+        message: one line for the person who started the run; None if there is nothing to say.
     """
 
     start: RunStart
@@ -74,10 +74,10 @@ class Prior:
     name: str | None = None
     notes: str | None = None
     tags: tuple[str, ...] = ()
-    tells: str | None = None
+    message: str | None = None
 
 
-def _prior(view: RunView, step: int, *, resumed: bool, tells: str | None = None) -> Prior:
+def _prior(view: RunView, step: int, *, resumed: bool, message: str | None = None) -> Prior:
     assert view.start is not None  # noqa: S101 - callers have looked
     return Prior(
         start=view.start,
@@ -90,7 +90,7 @@ def _prior(view: RunView, step: int, *, resumed: bool, tells: str | None = None)
         name=view.name,
         notes=view.notes,
         tags=view.tags,
-        tells=tells,
+        message=message,
     )
 
 
@@ -131,7 +131,7 @@ def find(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, P
     Args:
         folder: of the run.
         start: its start record, as if it were new.
-        settings: tell `resume`, `resume_from` and `fork_from`.
+        settings: `resume`, `resume_from` and `fork_from` count.
 
     Returns:
         The start record to write, and what is taken over from an earlier run.
@@ -170,18 +170,18 @@ def _resumed(folder: Path, start: RunStart) -> tuple[RunStart, Prior | None]:
             return start, None
         last = view.status.steps
         step = 0 if last is None else last + 1
-        tells = f"going on with run {start.project}/{start.id} at step {step:,}"
-        prior = _prior(view, step, resumed=True, tells=tells)
+        message = f"going on with run {start.project}/{start.id} at step {step:,}"
+        prior = _prior(view, step, resumed=True, message=message)
     return _go_on(start, prior, resumed_from=prior.writer), prior
 
 
 def _rewound(folder: Path, start: RunStart, to: Moment) -> tuple[RunStart, Prior]:
     view = _open(folder, to)
     with view, view.at(step=to.step) as then:
-        tells = (
+        message = (
             f"run {start.project}/{start.id} goes back to step {to.step:,}; what came after is kept"
         )
-        prior = _prior(then, to.step + 1, resumed=True, tells=tells)
+        prior = _prior(then, to.step + 1, resumed=True, message=message)
     branch = {"branch_of": to.run, "branch_step": to.step, "resumed_from": prior.writer}
     return _go_on(start, prior, **branch), prior
 
@@ -197,8 +197,8 @@ def _forked(folder: Path, start: RunStart, at: Moment) -> tuple[RunStart, Prior]
     parent = folder.parent / at.run
     view = _open(parent, at)
     with view, view.at(step=at.step) as then:
-        tells = f"run {start.project}/{start.id} goes on from {at.run} at step {at.step:,}"
-        prior = _prior(then, at.step + 1, resumed=False, tells=tells)
+        message = f"run {start.project}/{start.id} goes on from {at.run} at step {at.step:,}"
+        prior = _prior(then, at.step + 1, resumed=False, message=message)
     try:
         link_journals(parent, folder)
     except OSError as error:
@@ -217,11 +217,11 @@ def _anew(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, 
         if state == "empty" or settings.mode == "shared" or state == "running" or not same:
             return start, None
         assert view.start is not None  # noqa: S101 - it is not empty
-        tells = (
-            f"run {start.project}/{start.id} begins anew; what was logged under this id before is "
+        message = (
+            f"run {start.project}/{start.id} starts over; what was logged under this id before is "
             f'kept (branches="all"). To go on with it, pass resume="allow"'
         )
-        prior = Prior(view.start, 0, view.journals[-1].writer, tells=tells)
+        prior = Prior(view.start, 0, view.journals[-1].writer, message=message)
     return replace(start, branch_of=start.id, branch_step=-1), prior
 
 

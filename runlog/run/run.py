@@ -420,7 +420,7 @@ class Run(ArtifactCalls, Naming, Log):
         active.forget(self)
 
     def _place(self) -> tuple[str | None, int]:
-        """Changes with every record, and tells what a reading of the journal is up to."""
+        """Changes with every record; says what a reading of the journal is up to."""
         return self._recorder.writer_id, self._recorder.seq
 
     def _read_summary(self) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def path_text(what: str, value: Any) -> str:
 
 
 def _absolute(path: str) -> Path:
-    """With "." and ".." taken out by name: a pattern is no path that could be resolved on disk."""
+    """With "." and ".." taken out by name: a pattern is not a path to resolve on disk."""
     return Path(os.path.normpath(Path.cwd() / path))
 
 

@@ -24,7 +24,7 @@ _ALIASES: Final = {
     "x_label": "label",
     "x_start_time": "start_time",
 }
-"""The followed API's word -> ours."""
+"""W&B's word -> ours."""
 
 _NEGATED: Final = {
     "disable_git": "git",
@@ -32,7 +32,7 @@ _NEGATED: Final = {
     "x_disable_meta": "environment",
     "x_disable_machine_info": "system",
 }
-"""The followed API's switches that turn something off -> ours that turns it on."""
+"""W&B's switches that turn something off -> ours that turns it on."""
 
 _WITHOUT_EFFECT: Final = frozenset(
     (
@@ -51,14 +51,14 @@ _WITHOUT_EFFECT: Final = frozenset(
         "max_end_of_run_history", "max_end_of_run_summary_metrics", "monitor_gym",
     )
 )  # fmt: skip
-"""Settings of the followed API that mean nothing here: taken and kept, so that its scripts run."""
+"""Settings of W&B that mean nothing here: taken and kept, so that its scripts run."""
 
 
 @frozen(slots=False)
 class Settings:
     """How a run is written, and what it is called.
 
-    Give any of these by name; also the followed API's names for them, and those of its settings
+    Give any of these by name; also W&B's names for them, and those of its settings
     that have no meaning here (they are kept, and can be read back).
 
     Attributes:
@@ -81,7 +81,7 @@ class Settings:
         environment: record what the process runs on.
         git: record the state of the git repository around the program.
         entity, project, run_id, run_name, run_notes, run_tags, run_group, run_job_type: what the
-            run is called, where `init` was not told.
+            run is called, where `init` was not given one.
         resume: as `init`'s argument.
         resume_from, fork_from: as `init`'s arguments.
         reinit: as `init`'s argument.
@@ -92,7 +92,7 @@ class Settings:
         program: script to name as the run's program.
         host: machine to name.
         start_time: seconds since the Unix epoch; None for now.
-        others: settings of the followed API without a meaning here.
+        others: settings of W&B without a meaning here.
     """
 
     root: Path = Path("runs")
@@ -155,7 +155,7 @@ class Settings:
         out = {}
         for name, default in _DEFAULTS.items():
             value = getattr(self, name)
-            if value != default or name in _ALWAYS_TOLD:
+            if value != default or name in _ALWAYS_RECORDED:
                 out[name] = str(value) if isinstance(value, Path) else value
         return out
 
@@ -163,7 +163,7 @@ class Settings:
 _DEFAULTS: Final[dict[str, Any]] = {
     name: getattr(Settings, name) for name in Settings.__annotations__ if name != "others"
 }
-_ALWAYS_TOLD: Final = {"mode", "fsync_interval", "seal_bytes"}
+_ALWAYS_RECORDED: Final = {"mode", "fsync_interval", "seal_bytes"}
 
 
 def _translate(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -380,7 +380,7 @@ def resolve(given: Settings | Mapping[str, Any] | None, **arguments: Any) -> Set
     """Settings in force; arguments win over `given`, and that over the environment.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: a setting is unknown or makes no sense.
+        ArgumentTypeError, ArgumentValueError: a setting is unknown or invalid.
     """
     values = _from_environment(os.environ)
     if isinstance(given, Settings):

@@ -1,6 +1,6 @@
 """What a training script logs, turned into storable values (the rules of the Run API).
 
-Numbers keep their type and width. Containers become lists and dicts; what is no value of its own
+Numbers keep their type and width. Containers become lists and dicts; anything else
 becomes text or numbers, as stated in spec/folds.md, Values.
 """
 

@@ -14,10 +14,10 @@ from runlog.records import Entry, Summary
 from runlog.run.storable import described, mapping
 
 _HIDDEN: Final = "_wandb"
-"""Key of the followed API's own facts: there for who asks, and not listed."""
+"""Key of W&B's own facts: there for who asks, and not listed."""
 
 _FRESH_SECONDS: Final = 1.0
-"""For so long a reading is used again, if this process wrote nothing: others may write too."""
+"""Seconds a cached summary is reused while this process writes nothing: others may write."""
 
 
 class SummaryPart(Mapping[str, Any]):
@@ -96,7 +96,7 @@ class SummaryPart(Mapping[str, Any]):
         """Set several values at once, as one record; a nested dict sets its leaves.
 
         Raises:
-            ArgumentTypeError: `values` is no mapping, or cannot be stored.
+            ArgumentTypeError: `values` is not a mapping, or cannot be stored.
         """
         if not isinstance(values, Mapping):
             raise ArgumentTypeError(f"summary takes a mapping, not a {type(values).__name__}")
@@ -116,7 +116,7 @@ class RunSummary(SummaryPart):
 
     Args:
         append: writes a record.
-        read: gives the summary as the journal has it; None if there is no journal.
+        read: gives the summary as the journal has it; None without a journal.
         place: gives something else after each record that this process wrote.
     """
 

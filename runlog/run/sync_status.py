@@ -33,12 +33,12 @@ class SyncStatus:
 
     @property
     def sync_items_total(self) -> int:
-        """The followed API's word for `records`."""
+        """W&B's word for `records`."""
         return self.records
 
     @property
     def sync_items_pending(self) -> int:
-        """The followed API's word for `records_pending`."""
+        """W&B's word for `records_pending`."""
         return self.records_pending
 
 

@@ -1,4 +1,4 @@
-"""Names of the followed API that scripts call around a run: log-in, messages, sweeps, `Api`."""
+"""Names of W&B that scripts call around a run: log-in, messages, sweeps, `Api`."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _no_sweeps(call: str) -> NoReturn:
 
 
 class Api:
-    """Runs on this machine, in the way of the followed API's public client.
+    """Runs on this machine, in the way of W&B's public client.
 
     Args:
         overrides: taken and ignored, as `timeout` and `api_key` are.
@@ -136,7 +136,7 @@ class Api:
             path: `project/id`, or `entity/project/id`.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: it is no such path.
+            ArgumentTypeError, ArgumentValueError: it is not such a path.
             NotFound: there is no such run.
         """
         from runlog.read.view import open_run
@@ -153,7 +153,7 @@ class Api:
 
         Args:
             path: `project`, or `entity/project`; None for all.
-            kwargs: filters and orders of the followed API.
+            kwargs: filters and orders of W&B.
 
         Raises:
             NotFound: there is no such project.

@@ -17,7 +17,7 @@ from runlog.watch.into import Into
 
 
 class _Backward:
-    """Tells that a forward pass is over, since a backward pass has begun."""
+    """Ends the wait for a forward pass, since a backward pass has begun."""
 
     __slots__ = ("_shapes",)
     __torch_unserializable__ = True  # torch's word for: pickle the parameter without this hook

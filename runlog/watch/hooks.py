@@ -1,4 +1,4 @@
-"""The hooks by which a watched model tells of its backward passes.
+"""The hooks by which a watched model's backward passes are noticed.
 
 A step that is not logged must cost nothing that can be measured, so only a few parameters, the
 sentinels, carry a hook all the time; it counts. When the next pass is one to log, every trainable
@@ -172,7 +172,7 @@ class Watched:
         """Ask torch for a call at the end of the pass.
 
         Several may be asked for in a pass. The first to come does the work of all, which the turn
-        tells; one that never comes, because the pass failed, is missed by nobody.
+        shows; one that never comes, because the pass failed, is missed by nobody.
         """
         turn = self._turn
         engine = sys.modules["torch"].autograd.Variable._execution_engine  # noqa: SLF001 - there is no public way

@@ -112,7 +112,7 @@ def following(folder: Path, *options: str, terminal: bool = False) -> Iterator[i
         yield read
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err.decode()
-        assert b"The run has ended: finished." in err
+        assert b"The run has ended: finished\n" in err
     finally:
         process.kill()
         process.wait()

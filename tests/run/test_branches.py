@@ -181,7 +181,7 @@ def test_a_new_start_under_an_old_id_begins_anew_and_keeps_what_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = runlog.init(project="p", dir=tmp_path, id="r", settings={"console": "off"})
-    assert "begins anew" in capsys.readouterr().err
+    assert "starts over" in capsys.readouterr().err
     assert (run.step, run.resumed, dict(run.config)) == (0, False, {})
     train(run, range(70, 72))
     run.finish()

@@ -60,7 +60,7 @@ def console(
     """Print what a run printed; progress bars as they finally were."""
     if raw and (as_json or color or last is not None):
         raise runlog.UsageError(
-            "--raw prints the bytes as they are; leave out --json, --color and --last."
+            "--raw prints the bytes as they are; leave out --json, --color and --last"
         )
     view = runlog.open(find.run_path(run, root), branches=branches)
     show = _printer(as_json=as_json, color=color)
@@ -73,7 +73,7 @@ def console(
             show(line)
     sys.stdout.flush()
     if follow:
-        render.say(f"The run has ended: {runlog.open(view.path).status.state}.")
+        render.say(f"The run has ended: {runlog.open(view.path).status.state}")
     elif view.damage:
         render.report_damage(view.damage)
         raise typer.Exit(options.EXIT_LOSS)
@@ -112,7 +112,7 @@ def _print_raw(view: runlog.RunView, stream: Stream | None, *, follow: bool) -> 
 
 
 class _Follower:
-    """Shows each line once it is settled; on a terminal, what still changes is drawn below.
+    """Show each line once it is settled; on a terminal, what still changes is drawn below.
 
     A line is settled when output goes on below it, and nothing changed it from one look at the
     files to the next. If something changes it after all, it is shown once more.

@@ -65,7 +65,7 @@ def export(
     target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
     if target.exists() and not force:
         raise runlog.UsageError(
-            f"{target} exists already; replace it with --force, or name another."
+            f"{target} exists already; replace it with --force, or name another"
         )
     with render.progress(
         f"exporting {target}", unit=lambda rows: text.count(rows, "row")
@@ -100,5 +100,5 @@ def _by_suffix(output: Path | None) -> Format:
     except KeyError:
         raise runlog.UsageError(
             f"{text.printable(output.name)!r} does not end in .parquet, .csv or .jsonl; "
-            "say which it is with --format."
+            "say which it is with --format"
         ) from None

@@ -57,10 +57,10 @@ def history(
 ) -> None:
     """Print the rows that were logged, one per step."""
     if system and (step or samples or late != "merge"):
-        raise runlog.UsageError("--system prints all samples; leave --step, --samples, --late out.")
+        raise runlog.UsageError("--system prints all samples; leave --step, --samples, --late out")
     if as_json and format not in {None, "jsonl"}:
         raise runlog.UsageError(
-            f"--json and --format {format} contradict each other; give one of them."
+            f"--json and --format {format} contradict each other; give one of them"
         )
     view = runlog.open(find.run_path(run, root), branches=branches)
     rows: runlog.History | runlog.Samples
@@ -113,9 +113,7 @@ def _print_table(rows: runlog.History | runlog.Samples) -> None:
         lines.print(*((_right(_table_cell(row, name), widths[name]), "") for name in fitting))
     if len(fitting) < len(columns):
         left_out = text.count(len(columns) - len(fitting), "metric")
-        render.say(
-            f"{left_out} did not fit beside these; choose some with --keys, or --format csv."
-        )
+        render.say(f"{left_out} did not fit beside these; choose some with --keys, or --format csv")
 
 
 def _right(cell: str, width: int) -> str:

@@ -72,8 +72,8 @@ def ls(
     """List the runs below a folder."""
     if not root.is_dir():
         raise runlog.NotFound(
-            f"There is no folder {text.printable(str(root))!r} with runs; name another, "
-            f"or set {options.ROOT_VARIABLE}."
+            f"there is no folder {text.printable(str(root))!r} with runs; name another, "
+            f"or set {options.ROOT_VARIABLE}"
         )
     runs = [run for run in runlog.runs(root) if _wanted(run, project, state)]
     runs = _ordered(runs, sort, reverse=reverse)[:limit]
@@ -82,7 +82,7 @@ def ls(
     elif runs:
         _print(runs, options.words(keys) or [])
     else:
-        render.say(f"No runs found below {text.printable(str(root))}.")
+        render.say(f"No runs found below {text.printable(str(root))}")
 
     unreadable = [run.problem for run in runs if run.problem]
     for problem in unreadable:
@@ -104,8 +104,8 @@ def _ordered(runs: list[runlog.RunInfo], sort: str, *, reverse: bool) -> list[ru
     keyed = [(_value(run, sort), run) for run in runs]
     if runs and sort not in _ORDERS and all(value is None for value, _ in keyed):
         raise runlog.UsageError(
-            f"No run has {text.printable(sort)!r} to sort by; it is neither a key of a summary or "
-            f"config, nor {text.one_of(_ORDERS, len(_ORDERS))}."
+            f"no run has {text.printable(sort)!r} to sort by; it is neither a key of a summary or "
+            f"config, nor {text.one_of(_ORDERS, len(_ORDERS))}"
         )
     # Runs without a value come last, whichever way the others are turned.
     has = [pair for pair in keyed if pair[0] is not None]

@@ -35,7 +35,7 @@ def report(
     target = output or Path(render.run_name(view).replace("/", "-") + ".html")
     if target.exists() and not force:
         raise runlog.UsageError(
-            f"{target} exists already; replace it with --force, or name another."
+            f"{target} exists already; replace it with --force, or name another"
         )
     with render.waiting(f"drawing {render.run_name(view)}"):
         from runlog import picture  # deferred: it loads pyarrow

@@ -42,7 +42,7 @@ def tail(
 
 
 def _follow(view: runlog.RunView, wanted: list[str] | None, show: records.Show) -> None:
-    """Shows each record behind those that `view` had when it was opened, as soon as it is there."""
+    """Show each record behind those that `view` had when it was opened, as soon as it is there."""
     had = {journal.writer: journal.last_seq or 0 for journal in view.journals}
     for entry in view.follow():
         if entry.seq <= had.get(entry.writer, 0):
@@ -50,4 +50,4 @@ def _follow(view: runlog.RunView, wanted: list[str] | None, show: records.Show) 
         if wanted is None or records.kind(entry) in wanted:
             show(entry)
             sys.stdout.flush()
-    render.say(f"The run has ended: {runlog.open(view.path).status.state}.")
+    render.say(f"The run has ended: {runlog.open(view.path).status.state}")
