@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 
 
-def whole(name: str, value: Any) -> int:
+def whole(name: str, value: object) -> int:
     """A whole number of at most 64 bits.
 
     Raises:

@@ -36,7 +36,7 @@ def activate(run: Run) -> None:
     _active = run
 
 
-def forget(run: Any) -> None:
+def forget(run: Run) -> None:
     """A run has ended; if it was the active one, there is none now."""
     global _active  # noqa: PLW0603 - as above
     if _active is run:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import Alert
@@ -23,23 +23,22 @@ class AlertLevel(Enum):
     ERROR = "ERROR"
 
 
-def checked(title: Any, text: Any, level: Any, wait_duration: Any) -> Alert:
+def checked(title: object, text: object, level: object, wait_duration: object) -> Alert:
     """The record of an alert.
 
     Raises:
         ArgumentTypeError, ArgumentValueError: an argument is invalid.
     """
-    checked_text("title", title)
-    checked_text("text", text)
-    if len(title) >= MAX_TITLE:
+    head, body = checked_text("title", title), checked_text("text", text)
+    if len(head) >= MAX_TITLE:
         raise ArgumentValueError(
-            f"an alert's title has fewer than {MAX_TITLE} characters, not {len(title)}; put the "
+            f"an alert's title has fewer than {MAX_TITLE} characters, not {len(head)}; put the "
             f"rest into its text"
         )
-    return Alert(title, text, _level(level), _seconds(wait_duration))
+    return Alert(head, body, _level(level), _seconds(wait_duration))
 
 
-def _level(given: Any) -> str:
+def _level(given: object) -> str:
     if given is None:
         return AlertLevel.INFO.value
     if isinstance(given, AlertLevel):
@@ -51,7 +50,7 @@ def _level(given: Any) -> str:
     return given
 
 
-def _seconds(given: Any) -> float:
+def _seconds(given: object) -> float:
     if given is None:
         return 60.0
     if isinstance(given, timedelta):

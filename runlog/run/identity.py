@@ -66,7 +66,7 @@ def project_name(given: str | None) -> str:
     return given
 
 
-def text(what: str, value: Any) -> str:
+def text(what: str, value: object) -> str:
     """A str argument.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.records import Restore
@@ -14,7 +14,7 @@ from runlog.run.save import copy_file, files_folder, path_text
 
 
 def restore(
-    recorder: Recorder | None, name: Any, run_path: Any, replace: Any, root: Any
+    recorder: Recorder | None, name: object, run_path: str | None, replace: object, root: object
 ) -> TextIO | None:
     """See `Run.restore`; `recorder` is None before `init`, and then `run_path` is needed."""
     if not isinstance(name, str):
@@ -34,7 +34,7 @@ def restore(
     return target.open() if found else None
 
 
-def _folder(recorder: Recorder | None, run_path: Any) -> Path:
+def _folder(recorder: Recorder | None, run_path: object) -> Path:
     if run_path is None:
         assert recorder is not None  # noqa: S101 - checked by restore
         return recorder.folder

@@ -32,7 +32,7 @@ class Moment:
     step: int
 
     @classmethod
-    def parse(cls, what: str, text: Any) -> Moment:
+    def parse(cls, what: str, text: object) -> Moment:
         """Read "RUN?_step=N".
 
         Raises:

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import field, slotted
@@ -56,7 +56,7 @@ class Saver:
         self._stop = False
         self._thread: threading.Thread | None = None
 
-    def save(self, glob_str: Any, base_path: Any, policy: Any) -> bool | list[str]:
+    def save(self, glob_str: object, base_path: object, policy: object) -> bool | list[str]:
         """See `Run.save`."""
         if glob_str is None:
             return True
@@ -157,7 +157,7 @@ def files_folder(run: Path) -> Path:
     return run / "files"
 
 
-def path_text(what: str, value: Any) -> str:
+def path_text(what: str, value: object) -> str:
     """A path argument as text.
 
     Raises:

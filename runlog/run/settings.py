@@ -190,7 +190,7 @@ def _translate(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 # ---------------------------------------------------------------- checks, one a kind of setting
 
 
-def _switch(name: str, value: Any) -> bool:
+def _switch(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, int) and value in {0, 1}:
@@ -204,7 +204,7 @@ _YES: Final = {"1", "true", "yes", "on", "y", "t"}
 _NO: Final = {"0", "false", "no", "off", "n", "f", ""}
 
 
-def _word(name: str, value: Any) -> str:
+def _word(name: str, value: object) -> str:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str):
@@ -215,7 +215,7 @@ def _word(name: str, value: Any) -> str:
 def _one_of(words: Iterable[str], **also: str) -> Callable[[str, Any], str]:
     known = tuple(words)
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: object) -> str:
         if isinstance(value, str):
             value = also.get(value, value)
             if value in known:
@@ -227,13 +227,13 @@ def _one_of(words: Iterable[str], **also: str) -> Callable[[str, Any], str]:
     return check
 
 
-def _path(name: str, value: Any) -> Path:
+def _path(name: str, value: object) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ArgumentTypeError(f"{name} must be a path, not {type(value).__name__}")
     return Path(value)
 
 
-def _interval(name: str, value: Any) -> float | None:
+def _interval(name: str, value: object) -> float | None:
     if isinstance(value, str):
         try:
             value = float(value)
@@ -246,14 +246,14 @@ def _interval(name: str, value: Any) -> float | None:
     return value
 
 
-def _sampling(name: str, value: Any) -> float:
+def _sampling(name: str, value: object) -> float:
     seconds = _interval(name, value)
     if seconds is None or seconds < 0.1:
         raise ArgumentValueError(f"{name} must be at least 0.1 seconds, not {value!r}")
     return float(seconds)
 
 
-def _seal(name: str, value: Any) -> int:
+def _seal(name: str, value: object) -> int:
     if isinstance(value, str) and value.isdigit():
         value = int(value)
     if not isinstance(value, int) or not 4096 <= value <= 1 << 28:
@@ -274,7 +274,7 @@ def _tags(name: str, value: Any) -> tuple[str, ...]:
     return found
 
 
-def _resume(name: str, value: Any) -> str | None:
+def _resume(name: str, value: object) -> str | None:
     if value is False:
         return None
     if isinstance(value, str) and value.lower() in {"true", "false"}:
@@ -286,7 +286,7 @@ def _resume(name: str, value: Any) -> str | None:
     return _one_of(RESUMES)(name, value)
 
 
-def _reinit(name: str, value: Any) -> str:
+def _reinit(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "finish_previous" if value else "return_previous"
     if isinstance(value, str) and value.lower() in _YES | _NO:
@@ -294,7 +294,7 @@ def _reinit(name: str, value: Any) -> str:
     return _one_of(REINITS)(name, value)
 
 
-def _rank(name: str, value: Any) -> int:
+def _rank(name: str, value: object) -> int:
     if isinstance(value, str) and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
