@@ -104,24 +104,33 @@ def places(data: bytes) -> list[tuple[int, str]]:
             (frame.body, "trailer" if kind == "footer" else f"{kind}: body"),
         ]
         if kind == "chunk":
-            found += _pages(frame.head(read), frame.body)
+            found += _pages(frame, read)
+        if frame.header.twice:
+            end = frame.end - framing.FRAME_HEADER_SIZE
+            found += [(frame.copy, f"{kind}: copy of the head")]
+            found += [(end, f"{kind}: copy of the frame header")]
     return found
 
 
-def _pages(head: dict[str, Any], at: int) -> Iterator[tuple[int, str]]:
-    """The pages of a chunk's body; none where its directory is of another form."""
-    with contextlib.suppress(KeyError, TypeError):
-        tables = [(["records that are no rows"], head["others"])]
-        tables += [
-            (["seq", "time", "step", *map(str, group["keys"])], group["pages"])
-            for group in head["groups"]
-        ]
-        for names, pages in tables:
-            sizes = memoryview(pages["size"]).cast("I")
-            for name, size in zip(names, sizes, strict=True):
-                own = name in {"records that are no rows", "seq", "time", "step"}
-                yield at, f"page: {name if own else 'a metric'}"
-                at += size
+def _pages(frame: Any, read: Callable[[int, int], bytes]) -> Iterator[tuple[int, str]]:
+    """The pages of a chunk, and the copies of the first ones."""
+    from runlog.segment.pages import ChunkPages, open_chunk
+
+    segment = open_chunk("", frame, frame.head(read), read)
+    names = ["records that are no rows"] * len(segment.others.counts)
+    table = segment.table
+    assert table is not None  # noqa: S101 - there are rows
+    pages = table.pages
+    assert isinstance(pages, ChunkPages)  # noqa: S101 - it is a chunk
+    names += ["seq", "time", "step", "flags"]
+    names += ["row set of several metrics"] * pages.shared
+    names += ["order of keys"] * pages.ordered + ["statistics"]
+    names += ["row set of a metric"] * (len(pages.counts) - 1 - pages.shared)
+    stored = pages.stored
+    names += ["a metric"] * (len(stored.size) - len(names))
+    for name, at in zip(names, stored.start, strict=True):
+        yield at, f"page: {name}"
+    yield frame.copy - sum(stored.size[: stored.twice]), "copies of the pages that stand twice"
 
 
 def place(starts: list[tuple[int, str]], offset: int) -> str:

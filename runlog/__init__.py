@@ -48,12 +48,12 @@ if TYPE_CHECKING:
     from runlog import export, journal, records
     from runlog.read.catalog import Catalog, RunInfo, runs
     from runlog.read.history import History
-    from runlog.read.rows import Where
     from runlog.read.status import JournalInfo, Status
     from runlog.read.system import Samples
     from runlog.read.usage import Usage
     from runlog.read.view import RunView
     from runlog.read.view import open_run as open
+    from runlog.read.where import Where
 
     run: Run | None
     from runlog.records import Entry
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         termlog,
         termwarn,
     )
-    from runlog.totals.totals import Metric
+    from runlog.totals.metric import Metric
     from runlog.wire.as_json import from_json, to_json
 
 # Names for reading, imported when first used: a training job needs none of them.
@@ -97,13 +97,13 @@ _LATER = {
     "Entry": ("runlog.records", "Entry"),
     "History": ("runlog.read.history", "History"),
     "JournalInfo": ("runlog.read.status", "JournalInfo"),
-    "Metric": ("runlog.totals.totals", "Metric"),
+    "Metric": ("runlog.totals.metric", "Metric"),
     "RunInfo": ("runlog.read.catalog", "RunInfo"),
     "RunView": ("runlog.read.view", "RunView"),
     "Samples": ("runlog.read.system", "Samples"),
     "Status": ("runlog.read.status", "Status"),
     "Usage": ("runlog.read.usage", "Usage"),
-    "Where": ("runlog.read.rows", "Where"),
+    "Where": ("runlog.read.where", "Where"),
     "export": ("runlog.export", None),
     "from_json": ("runlog.wire.as_json", "from_json"),
     "journal": ("runlog.journal", None),

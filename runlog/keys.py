@@ -15,6 +15,8 @@ OWN = ("_step", "_timestamp", "_runtime")
 
 def metric_name(path: Key) -> str:
     r"""The name of a metric: its path joined by ".", a literal dot in a key written "\."."""
+    if not any([("." in key or "\\" in key) for key in path]):  # noqa: C419 - a list is faster
+        return ".".join(path)
     return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in path)
 
 

@@ -16,9 +16,10 @@ from typing import Any, Final
 from runlog.journal.sealing import SealedFile
 from runlog.journal.tails import decode_tail
 from runlog.records import Finish, RunStart
-from runlog.wire import codec, framing
+from runlog.testing import chunk_parts, sealed_frames
+from runlog.wire import codec, framing, row
 from runlog.wire.codec import encode
-from runlog.wire.tail import Schema
+from runlog.wire.row import RowPacker, names_payload
 
 SALT: Final = b"\x5a\x17\xc0\xde"
 WRITER: Final = "20231114T221320-00c0ffee00"
@@ -30,20 +31,24 @@ _WIDTH: Final = 12
 
 def tail_bytes() -> bytes:
     """A tail: a run starts, logs two rows, and finishes."""
-    schema = Schema(1, (("loss",), ("train", "epoch")), "dq", SALT)
-    empty = codec.pack([])
+    columns = [(1, ("loss",), "d"), (2, ("train", "epoch"), "q")]
+    first, again = RowPacker("dq", SALT), RowPacker("dq", SALT, 1)
+    (step0, *values0), (step1, *values1) = ROWS
     return b"".join(
         [
             _file_header(framing.KIND_TAIL),
             _record(RunStart("demo", "docs"), 1),
-            framing.encode_tail_frame(SALT, framing.TAG_SCHEMA, 2, START + 1, schema.payload()),
-            *(
-                schema.frame(SALT, 2 + step, START + 2 + step, step, 0, [loss, epoch], empty)
-                for step, loss, epoch in ROWS
-            ),
+            _names(names_payload(columns, []), 2),
+            first.frame(SALT, 2, START + 2, step0, 0, (1, 2), values0),
+            _names(names_payload([], [(1, (1, 2))]), 3),
+            again.frame(SALT, 3, START + 3, step1, 0, (), values1),
             _record(Finish(0), 4),
         ]
     )
+
+
+def _names(payload: bytes, seq: int) -> bytes:
+    return framing.encode_tail_frame(SALT, framing.TAG_NAMES, seq, START + seq - 1, payload)
 
 
 def _file_header(kind: int) -> bytes:
@@ -133,7 +138,7 @@ def _head_size(value: Sized) -> int:
 
 
 def file_header(dump: Dump) -> None:
-    """The 80 bytes at the start of either file."""
+    """The 84 bytes at the start of either file."""
     dump.title("file header")
     dump.expect(framing.FILE_MAGIC, "magic")
     for size, name in ((1, "version"), (1, "kind"), (2, "header size")):
@@ -141,10 +146,11 @@ def file_header(dump: Dump) -> None:
     for name in ("incompatible flags", "compatible flags"):
         dump.number(4, name)
     dump.expect(SALT, "salt")
+    dump.number(4, "generation")
     dump.number(8, "first seq")
     dump.number(8, "created, µs")
     dump.expect(WRITER.encode().ljust(framing.WRITER_ID_SIZE, b"\0"), f"writer: {WRITER}")
-    dump.number(4, "CRC-32 of the 76 bytes before")
+    dump.number(4, "CRC-32 of the 80 bytes before")
 
 
 def tail_dump() -> list[str]:
@@ -158,7 +164,7 @@ def tail_dump() -> list[str]:
 
 def _tail_frame(dump: Dump) -> None:
     tag = struct.unpack_from(">H", dump.data, dump.at + 12)[0]
-    word = {0: "schema", 1: "run", 3: "finish", 16: "log"}[tag]
+    word = {0: "names", 1: "run", 3: "finish", 16: "log"}[tag]
     dump.title(f"tail frame: {word}")
     dump.expect(framing.TAIL_MAGIC, "magic")
     dump.expect(SALT, "salt")
@@ -177,8 +183,13 @@ def _tail_frame(dump: Dump) -> None:
 
 def _row(dump: Dump) -> None:
     dump.expect(b"\x95", "array of 5")
-    dump.expect(b"\xce", "uint32 follows")
-    dump.number(4, "schema")
+    if dump.data[dump.at] == row.BY_SHAPE:
+        dump.expect(b"\xce", "uint32 follows")
+        dump.number(4, "shape")
+    else:
+        dump.expect(b"\xc4\x08", "bin of 8 bytes follows")
+        dump.number(4, "column")
+        dump.number(4, "column")
     dump.expect(b"\xd3", "int64 follows")
     dump.number(8, "step")
     dump.expect(b"\xcc", "uint8 follows")
@@ -194,8 +205,7 @@ def journal_dump() -> list[str]:
     """The journal's bytes, told."""
     dump = Dump(journal_bytes())
     file_header(dump)
-    chunk, _ = _sealed_frame(dump, "chunk")
-    _body(dump, chunk)
+    _chunk(dump)
     begin = dump.at
     _sealed_frame(dump, "footer")
     dump.title("trailer, which is the footer frame's body")
@@ -209,40 +219,58 @@ def journal_dump() -> list[str]:
     return dump.lines
 
 
-def _sealed_frame(dump: Dump, word: str) -> tuple[dict[str, Any], int]:
+def _sealed_frame(dump: Dump, word: str) -> None:
     dump.title(f"frame header: {word}")
-    dump.expect(framing.FRAME_MAGIC, "magic")
+    size = _frame_header(dump, framing.FRAME_MAGIC)
+    dump.title(f"head of the {word}")
+    dump.value(codec.unpack(dump.data[dump.at : dump.at + size]), "head")
+
+
+def _frame_header(dump: Dump, magic: bytes) -> int:
+    """A frame's header, or the copy of it; answers with the size of the head."""
+    dump.expect(magic, "magic")
     dump.expect(SALT, "salt")
     dump.number(2, "type")
-    dump.number(2, "flags (head not compressed)")
+    dump.number(2, "flags")
     head_size = dump.number(4, "head size")
     for width, name in (
-        (8, "frame size"),
+        (8, "frame size, copies included"),
         (8, "first seq"),
         (8, "last seq"),
         (4, "records"),
         (4, "head size, decompressed"),
         (4, "CRC-32 of the head"),
-        (4, "reserved"),
+        (4, "generation"),
         (4, "CRC-32 of the 56 bytes before"),
     ):
         dump.number(width, name)
-    dump.title(f"head of the {word}")
-    head = codec.unpack(dump.data[dump.at : dump.at + head_size])
-    dump.value(head, "head")
-    return head, head_size
+    return head_size
 
 
-def _body(dump: Dump, head: dict[str, Any]) -> None:
+def _chunk(dump: Dump) -> None:
+    (frame,) = [f for f in sealed_frames(dump.data) if f.header.type == framing.FRAME_CHUNK]
+    parts = chunk_parts(dump.data, frame)
+    _sealed_frame(dump, "chunk (flags: kept twice)")
     dump.title("body of the chunk: pages")
-    names = ["others"]
-    for group in head["groups"]:
-        keys = [".".join([k] if isinstance(k, str) else k) for k in group["keys"]]
-        names += ["seq", "time", "step", *keys]
-    tables = [head["others"], *(g["pages"] for g in head["groups"])]
-    sizes = [n for t in tables for n in struct.unpack(f"<{len(t['size']) // 4}I", t["size"])]
-    for name, size in zip(names, sizes, strict=True):
-        dump.take(size, f"page: {name}")
+    for name, (at, size) in list(parts.items())[2:]:
+        if dump.at != at:
+            raise ValueError(f"{name} stands elsewhere")
+        if name == "again header":
+            dump.title("the header again")
+            _frame_header(dump, framing.END_MAGIC)
+            continue
+        if name.startswith("again ") and "again" not in dump.lines[-1]:
+            dump.title("what all of the chunk needs, again")
+        dump.take(size, _PAGES.get(name, name))
+
+
+_PAGES: Final = {
+    "tag 1": "page: records of type 1 (run)",
+    "tag 3": "page: records of type 3 (finish)",
+    **{name: f"page: {name}" for name in ("seq", "time", "step", "flags", "statistics")},
+    "column 0": "page: column 0, loss",
+    "column 1": "page: column 1, train.epoch",
+}
 
 
 def section() -> str:

@@ -52,7 +52,7 @@ def as_markdown(types: Iterable[RecordType]) -> str:
         "| --- | --- |",
         *(f"| {t.tag} | [{t.name}](#{t.name}) |" for t in ordered),
         "",
-        "Tag 0 is the schema frame of tails, which is no record. Tags are never reused.",
+        "Tag 0 is the names frame of tails, which is no record. Tags are never reused.",
     ]
     for spec in ordered:
         out += ["", f"## {spec.name}", "", f"Tag {spec.tag}. {inspect.getdoc(spec.cls)}", ""]

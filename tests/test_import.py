@@ -85,9 +85,9 @@ with runlog.init(mode="disabled"):  # `runlog.config` and the like follow the ac
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_functions_of_the_journal_are_functions_though_modules_have_their_names() -> None:
+def test_functions_of_the_journal_stay_functions_once_their_modules_are_loaded() -> None:
     script = """
-import runlog.journal.verify, runlog.journal.recover
+import runlog.journal.verification, runlog.journal.recovery
 from runlog.journal import recover, verify
 assert callable(recover)
 assert callable(verify)

@@ -15,6 +15,8 @@ import pytest
 import runlog
 from runlog.damage import DamageKind
 from runlog.records.declare import BY_TAG, Item, RecordType
+from runlog.segment import chunk
+from runlog.wire import framing, zstd
 from spec import example, generate, tables
 
 ITEMS = (
@@ -164,6 +166,35 @@ def test_every_word_for_damage_is_in_the_spec() -> None:
     cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
     words = {word for cell in cells for word in cell.split("`")}
     assert {kind.value for kind in DamageKind} == words - {"", ", "}
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize(
+    "page", sorted(generate.FOLDER.rglob("*.md")), ids=lambda page: str(page.name)
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_limits_in_the_spec_are_those_of_the_reader() -> None:
+    page = (generate.FOLDER / "format.md").read_text(encoding="utf-8")
+    limits = dict(
+        re.findall(r"^\| (.+?) \| (.+?) \|$", page.partition("## Limits")[2], re.MULTILINE)
+    )
+    assert (limits["rows of a chunk"], chunk.MAX_ROWS) == ("2²⁰", 1 << 20)
+    values = "values of a chunk: rows of the row set, added up over all columns"
+    assert (limits[values], chunk.MAX_VALUES) == ("2²⁶", 1 << 26)
+    head = "64 MiB, or 256 times its stored bytes if that is more"
+    assert (limits["head, decompressed"], zstd.MAX_RAW, zstd.MAX_RATIO) == (head, 1 << 26, 256)
+    assert (limits["seq"], framing.MAX_SEQ) == ("2⁶³ − 1", 2**63 - 1)
 
 
 # ---------------------------------------------------------------- the worked example

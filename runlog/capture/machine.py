@@ -106,7 +106,7 @@ def read(
 
 
 def values(now: Reading, before: Reading, first: Reading) -> dict[str, float]:
-    """Named values (spec/folds.md, System).
+    """Named values (spec/writing.md, Names of system metrics).
 
     Args:
         now: the newest reading.

@@ -144,7 +144,7 @@ class Nvidia:
             self._nvml.nvmlShutdown()
 
     def sample(self, pids: Collection[int], failed: Callable[[], None]) -> dict[str, float]:
-        """Values of all devices, by names such as `gpu.0.temp` (spec/folds.md, System).
+        """Values of all devices, by names such as `gpu.0.temp` (spec/writing.md).
 
         Args:
             pids: of the processes whose memory is given separately.

@@ -5,15 +5,13 @@ Reading needs numpy and writing does not, so the reading names are imported when
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runlog.journal.journal import Journal, open_journals
     from runlog.journal.links import link_journals
-    from runlog.journal.recover import Recovered, recover
-    from runlog.journal.verify import Report, verify
+    from runlog.journal.recovery import Recovered, recover
+    from runlog.journal.verification import Report, verify
 
 __all__ = [
     "Journal",
@@ -27,27 +25,13 @@ __all__ = [
 
 _HOME = {
     "Journal": "journal",
-    "Recovered": "recover",
-    "Report": "verify",
+    "Recovered": "recovery",
+    "Report": "verification",
     "link_journals": "links",
     "open_journals": "journal",
-    "recover": "recover",
-    "verify": "verify",
+    "recover": "recovery",
+    "verify": "verification",
 }
-
-
-class _Package(ModuleType):
-    """The package as users see it: `recover` and `verify` are functions.
-
-    Modules have these names too, and Python binds a module to its package when it is imported.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (isinstance(value, ModuleType) and name in _HOME):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

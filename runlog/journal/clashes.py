@@ -13,23 +13,24 @@ from runlog.damage import Damage, DamageKind, joined
 from runlog.journal.merge import Contents
 from runlog.records import Blob, Entry, Unknown
 from runlog.records.declare import BY_CLASS
-from runlog.segment import from_tail
-from runlog.segment.segment import entries
-from runlog.wire import codec, tail
+from runlog.segment.entries import entries
+from runlog.segment.from_tail import from_stretches
+from runlog.wire import codec
+from runlog.wire.tail import Stretch
 
 
 def clashes(contents: Contents, writer: str) -> list[Damage]:
     """Records of tails that stand elsewhere with other content; reads the pages of both."""
     found: list[Damage] = []
-    for file, runs in contents.again.items():
-        found += joined(list(_in_tail(contents, writer, file, runs)))
+    for file, stretches in contents.again.items():
+        found += joined(list(_in_tail(contents, writer, file, stretches)))
     return found
 
 
 def _in_tail(
-    contents: Contents, writer: str, file: str, runs: list[tail.FrameRun]
+    contents: Contents, writer: str, file: str, stretches: list[Stretch]
 ) -> Iterator[Damage]:
-    segment, _ = from_tail.from_runs(file, runs, contents.schemas)
+    segment, _ = from_stretches(file, stretches, contents.names)
     if segment is None:
         return
     own = {e.seq: e for e in entries(segment, writer, lambda _: None)}
@@ -44,15 +45,15 @@ def _in_tail(
         ]
         if unread:
             continue  # what is missing there is told already, and is no other content
-        for run in runs:
+        for stretch in stretches:
             for seq in twice:
-                if run.seq <= seq < run.seq + run.count:
-                    at = run.offset + (seq - run.seq) * run.size
+                if stretch.seq <= seq <= stretch.last_seq:
+                    frame = stretch.frame(stretch.starts[seq - stretch.seq])
                     detail = (
-                        f"record {seq:,} stands here with other content than in {other.file}, "
-                        f"which counts"
+                        f"record {seq:,} differs from its copy in {other.file}; that copy is used"
                     )
-                    yield Damage(file, DamageKind.DUPLICATE, at, run.size, detail=detail)
+                    kind = DamageKind.DUPLICATE
+                    yield Damage(file, kind, frame.offset, frame.size, detail=detail)
 
 
 def _content(entry: Entry) -> tuple[Any, ...]:

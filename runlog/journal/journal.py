@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -22,14 +22,17 @@ from runlog.damage import Damage, DamageKind
 from runlog.errors import FormatError, NotFound
 from runlog.journal import names
 from runlog.journal.source import FileSource
-from runlog.segment.segment import PageLost, Segment
-from runlog.totals.totals import Totals, from_footer
+from runlog.segment.segment import Own, PageLost, Report, Segment, Table
+from runlog.totals.footer import from_footer
+from runlog.totals.totals import Totals
 from runlog.wire import codec, frames, framing
 
 if TYPE_CHECKING:
     from runlog.journal.merge import Contents
 
 _RETRIES = 5
+_AT_ONCE = 256
+"""Columns of a chunk that are checked together."""
 
 
 class Journal:
@@ -107,6 +110,11 @@ class Journal:
         return [(s.path.name, s.size) for s in (self._sealed, *self._tails) if s is not None]
 
     @property
+    def generation(self) -> int:
+        """How often sealed bytes of the journal were written anew."""
+        return self.header.generation if self.header is not None else 0
+
+    @property
     def tails(self) -> int:
         """How many tails there are."""
         return len(self._tails)
@@ -120,24 +128,23 @@ class Journal:
                 newest = max(newest, os.fstat(source.fd).st_mtime)
         return newest
 
-    def later(self) -> Journal | None:
-        """The journal as its files are by now; None if they are as they were, or gone."""
-        files = self._listed()
+    def later(self, listing: names.Listing | None = None) -> Journal | None:
+        """The journal as its files are by now; None if they are as they were, or gone.
+
+        `listing` is of its folder, if others ask as well.
+        """
+        files = self._listed(listing)
         if files is None or _sizes(files) == self._opened:
             return None
         with contextlib.suppress(NotFound, FormatError, OSError):
             return Journal(files, self._folder)
         return None
 
-    def _listed(self) -> names.Files | None:
+    def _listed(self, listing: names.Listing | None = None) -> names.Files | None:
         """The writer's files as they are by now; None if they are not to be looked for."""
         if self._folder is None:
             return None
-        try:
-            found = names.find(self._folder)
-        except OSError:
-            return None
-        return next((files for files in found if files.writer == self.writer), None)
+        return (listing or names.Listing(self._folder)).of(self.writer)
 
     def footer(self) -> dict[str, Any] | None:
         """The footer's map, where the journal was finished and no tail has come since."""
@@ -149,22 +156,45 @@ class Journal:
                     self._footer = frames.footer(self._sealed.read, self._sealed.size)
         return self._footer[1] if self._footer else None
 
+    def may_hold(self, tags: Collection[int]) -> bool:
+        """Whether there may be records of some types; a footer tells."""
+        return self.footer() is None or not self.totals().by_tag.keys().isdisjoint(tags)
+
     def totals(self) -> Totals:
         """Fold states and statistics: from the footer if there is one, else from directories."""
         if self._totals is None:
             head = self.footer()
-            if head is not None:
+            if head is not None and self._has_all(head):
                 with contextlib.suppress(codec.Malformed):
                     self._totals = from_footer(head, self.writer)
             if self._totals is None:
                 self._totals = self.count(lambda _: None)
         return self._totals
 
-    def count(self, report: Any) -> Totals:
-        """Fold states and statistics from the segments themselves, footer or not."""
+    def _has_all(self, head: dict[str, Any]) -> bool:
+        """Whether all frames that a footer lists are there.
+
+        If not, the views tell of the records that are left, as the history does.
+        """
+        if self._sealed is None:
+            return False
+        read = self._sealed.read
+        try:
+            return all(
+                frames.stands(read, offset, size, first, last)
+                for offset, size, _, first, last, *_ in head["frames"]
+            )
+        except (KeyError, TypeError, ValueError):
+            return False
+
+    def count(self, report: Report, *, every: bool = False) -> Totals:
+        """Fold states and statistics from the segments themselves, footer or not.
+
+        With `every`, all records are decoded, and what is malformed is reported.
+        """
         totals = Totals()
         for segment in self.segments():
-            totals.add(segment, self.writer, report)
+            totals.add(segment, self.writer, report, every=every)
         return totals
 
     def segments(self) -> list[Segment]:
@@ -182,6 +212,9 @@ class Journal:
             if segment.sealed:
                 yield from page_damage(segment)
             yield segment
+        if self._sealed is not None:
+            for frame in contents.frames:
+                yield from frame.wrong_copies(self._sealed.path.name, self._sealed.read)
         for frame in contents.blobs.values():
             if self._blob_bytes(frame) is None:
                 name = self._sealed.path.name if self._sealed else ""
@@ -268,16 +301,55 @@ def _zeros(raw: bytes) -> bool:
 
 def page_damage(segment: Segment) -> Iterator[Damage]:
     """Damage in the pages of a sealed segment; reads all of them."""
-    for group in segment.groups:
-        for column in range(-3, len(group.types)):
-            try:
-                group.load(column)
-            except PageLost as lost:
-                yield lost.damage
+    table = segment.table
+    yield from segment.others.faults()
+    for tag in segment.others.counts:
+        try:
+            segment.others.of(tag)
+        except PageLost as lost:
+            yield lost.damage
+    if table is not None:
+        yield from _table_damage(table)
+        yield from _twice(segment, table)
+
+
+def _twice(segment: Segment, table: Table) -> Iterator[Damage]:
+    """Sequence numbers that a row has as well as another record, of which one is told twice."""
     try:
-        segment.load_others()
-    except PageLost as lost:
-        yield lost.damage
+        rows = set(table.pages.own(Own.SEQ).tolist())
+    except PageLost:
+        return
+    twice = sorted(raw.seq for raw in segment.others.all(lambda _: None) if raw.seq in rows)
+    if twice:
+        detail = "rows and other records of the chunk have the same sequence numbers"
+        kind, span = DamageKind.MALFORMED, (segment.first_seq, segment.last_seq)
+        lost = len(twice)
+        yield Damage(
+            segment.file, kind, segment.offset, None, *span, records_lost=lost, detail=detail
+        )
+
+
+def _table_damage(table: Table) -> Iterator[Damage]:
+    yield from table.pages.faults()
+    for which in Own:
+        try:
+            table.pages.own(which)
+        except PageLost as lost:
+            yield lost.damage
+    from runlog.wire.encodings import on_heap  # deferred: numpy
+
+    found: dict[Damage, None] = {}
+    for column in range(len(table.types)):
+        try:
+            table.index(column)
+        except PageLost as lost:
+            found[lost.damage] = None
+    for part in range(0, len(table.types), _AT_ONCE):
+        columns = range(part, min(part + _AT_ONCE, len(table.types)))
+        for one in table.pages.columns(columns, on_heap):
+            if isinstance(one, PageLost):
+                found[one.damage] = None
+    yield from found
 
 
 def open_journals(path: Path) -> list[Journal]:

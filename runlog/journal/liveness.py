@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from runlog.journal.journal import Journal
+    from runlog.journal.names import Listing
 
 STALE_SECONDS: Final = 60.0
 """A journal without an end whose files were not touched for this long has no writer any more."""
 
 
-def alive(journal: Journal) -> bool:
-    """Whether a journal's writer was at work when its files were opened, as far as one can tell."""
+def alive(journal: Journal, listing: Listing | None = None) -> bool:
+    """Whether a journal's writer was at work when its files were opened, as far as one can tell.
+
+    `listing` is of its folder, if others ask as well.
+    """
     if writing(journal):
         return True
     # The writer may have finished after these files were opened.
-    now = journal.later()
+    now = journal.later(listing)
     if now is None:
         return False
     try:

@@ -16,9 +16,13 @@ from runlog.journal.source import FileSource
 from runlog.journal.spans import Spans
 from runlog.records import Loss
 from runlog.records.declare import BY_CLASS
-from runlog.segment import chunk, from_tail
-from runlog.segment.segment import SEQ, PageLost, Segment
-from runlog.wire import codec, frames, framing, tail
+from runlog.segment.from_tail import from_stretches, names_in
+from runlog.segment.pages import open_chunk
+from runlog.segment.segment import Own, PageLost, Segment
+from runlog.wire import codec, frames, framing
+from runlog.wire.frames import Frame
+from runlog.wire.row import Names
+from runlog.wire.tail import Stretch, gap
 
 _LOSS: Final = BY_CLASS[Loss].tag
 _TORN: Final = frozenset(
@@ -36,18 +40,20 @@ class Contents:
     Attributes:
         segments: all records, each once, in order of seq.
         damage: of headers, directories and tails.
+        frames: sealed frames of the `.rlog` file whose header is sound.
         blobs: frames of media bytes by digest.
-        schemas: key names and types by number, from the tails.
+        names: columns and shapes by number, from the tails.
         again: frames of tails whose records stand in another file too, by the tail's name.
-        told: greatest sequence number that any sound header tells of.
+        highest_seq: greatest sequence number that any sound header tells of.
     """
 
     segments: list[Segment] = field(default_factory=list)
     damage: list[Damage] = field(default_factory=list)
-    blobs: dict[str, frames.Frame] = field(default_factory=dict)
-    schemas: from_tail.Schemas = field(default_factory=dict)
-    again: dict[str, list[tail.FrameRun]] = field(default_factory=dict)
-    told: int = 0
+    frames: list[Frame] = field(default_factory=list)
+    blobs: dict[str, Frame] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    again: dict[str, list[Stretch]] = field(default_factory=dict)
+    highest_seq: int = 0
 
 
 def read_files(
@@ -125,7 +131,8 @@ class _Reading:
             if isinstance(item, Damage):
                 self.out.damage.append(item)
                 continue
-            self.out.told = max(self.out.told, item.header.last_seq)
+            self.out.highest_seq = max(self.out.highest_seq, item.header.last_seq)
+            self.out.frames.append(item)
             kind = item.header.type
             if kind == framing.FRAME_CHUNK:
                 self._chunk(source, item)
@@ -140,9 +147,10 @@ class _Reading:
     def _chunk(self, source: FileSource, frame: frames.Frame) -> None:
         try:
             head = frame.head(source.read)
-            segment = chunk.open_chunk(
-                source.path.name, frame.offset, frame.header, head, source.read
-            )
+            segment = open_chunk(source.path.name, frame, head, source.read)
+        except codec.Newer as error:
+            self._wrong(source, frame, DamageKind.NEWER, str(error), lost=True)
+            return
         except codec.Malformed as error:
             kind = DamageKind.CHECKSUM if frame.whole else DamageKind.CUT
             self._wrong(source, frame, kind, str(error), lost=True)
@@ -198,27 +206,26 @@ class _Reading:
     def _read_tails(self) -> None:
         """Tail records that no chunk holds. Key names may stand in any of the writer's tails."""
         found = [tails.decode_tail(s.path.name, s.all()) for s in self.tails]
-        contents = [tail for tail in found if not self._is_foreign(tail)]
-        self.out.schemas = tail.schemas_in([run for one in contents for run in one.runs])
+        contents = [one for one in found if not self._is_foreign(one)]
+        self.out.names = names_in([stretch for one in contents for stretch in one.stretches])
         for one in contents:
             self.out.damage += one.damage
             if one.header is not None:
-                self.out.told = max(self.out.told, one.header.first_seq - 1)
-            runs: list[tail.FrameRun] = []
-            again: list[tail.FrameRun] = []
-            for run in one.runs:
-                if run.tag != framing.TAG_SCHEMA:
-                    last = run.seq + run.count - 1
-                    runs += [_part(run, *s) for s in self.spans.missing(run.seq, last)]
-                    again += [_part(run, *s) for s in self.spans.within(run.seq, last)]
-            segment, damage = from_tail.from_runs(one.file, runs, self.out.schemas)
+                self.out.highest_seq = max(self.out.highest_seq, one.header.first_seq - 1)
+            fresh: list[Stretch] = []
+            again: list[Stretch] = []
+            for stretch in one.stretches:
+                span = stretch.seq, stretch.last_seq
+                fresh += [stretch.part(*s) for s in self.spans.missing(*span)]
+                again += [stretch.part(*s) for s in self.spans.within(*span)]
+            segment, damage = from_stretches(one.file, fresh, self.out.names)
             self.out.damage += damage
             if segment is not None:
                 self.out.segments.append(segment)
             if again:
                 self.out.again[one.file] = again
-            for run in runs:
-                self.spans.add(run.seq, run.seq + run.count - 1)
+            for stretch in fresh:
+                self.spans.add(stretch.seq, stretch.last_seq)
 
     def _is_foreign(self, tail: tails.TailContents) -> bool:
         if not self.salt or tail.header is None or tail.header.salt == self.salt:
@@ -235,7 +242,7 @@ class _Reading:
         out, spans = self.out, self.spans
         known = self._stated()
         missing = Spans()
-        end_of_all = max(spans.last, out.told)
+        end_of_all = max(spans.last, out.highest_seq)
         for first, last in spans.missing(1, end_of_all):
             for span in known.missing(first, last):
                 missing.add(*span)
@@ -245,7 +252,7 @@ class _Reading:
         )
         settled = []
         for damage in out.damage:
-            if damage.first_seq is None or damage.key is not None or damage.reason in _DECODED:
+            if damage.first_seq is None or damage.key is not None or _stands_alone(damage):
                 headless = damage.reason is DamageKind.CUT and damage.offset == 0
                 if not (headless and damage.file == created):
                     settled.append(damage)
@@ -267,18 +274,14 @@ class _Reading:
             else:
                 settled.append(damage)
         name = next(s.path.name for s in (self.sealed, *self.tails) if s is not None)
-        return settled + [tail.gap(name, None, *span) for span in missing.spans()]
+        return settled + [gap(name, None, *span) for span in missing.spans()]
 
     def _stated(self) -> Spans:
         """Sequence numbers whose loss the journal itself states."""
         known = Spans()
         for segment in self.out.segments:
-            if _LOSS not in segment.others:
-                continue
             with contextlib.suppress(PageLost, codec.Malformed):
-                for raw in segment.load_others():
-                    if raw.tag != _LOSS:
-                        continue
+                for raw in segment.others.of(_LOSS):
                     entry = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload)
                     loss: Loss = entry.record
                     if loss.first_seq is not None and loss.last_seq is not None and not loss.key:
@@ -297,23 +300,20 @@ class _Reading:
         )
 
 
-def _part(run: tail.FrameRun, first: int, last: int) -> tail.FrameRun:
-    skip = first - run.seq
-    count = last - first + 1
-    data = run.data[skip * run.size : (skip + count) * run.size]
-    return tail.FrameRun(run.offset + skip * run.size, run.size, count, run.tag, first, data)
+def _stands_alone(damage: Damage) -> bool:
+    """Whether the records that it cost are not missing for another reason."""
+    chunk = damage.reason is DamageKind.NEWER and damage.last_seq is not None
+    return damage.reason in _DECODED and not chunk
 
 
 def _cover(spans: Spans, segment: Segment) -> None:
     if segment.records == segment.last_seq - segment.first_seq + 1:
         spans.add(segment.first_seq, segment.last_seq)
         return
-    # A chunk with holes, made by repair: its pages tell which.
-    with contextlib.suppress(PageLost):
-        for raw in segment.load_others():
-            spans.add(raw.seq, raw.seq)
-    for group in segment.groups:
+    # A chunk with holes, made by recovery: its pages tell which.
+    spans.add_all(raw.seq for raw in segment.others.all(lambda _: None))
+    if segment.table is not None:
         try:
-            spans.add_all(group.ints(SEQ).tolist())
+            spans.add_all(segment.table.pages.own(Own.SEQ).tolist())
         except PageLost:
-            spans.add(group.first_seq, group.last_seq)
+            spans.add(segment.first_seq, segment.last_seq)

@@ -12,12 +12,13 @@ from runlog.frozen import field, slotted
 
 JOURNAL: Final = ".rlog"
 TAIL: Final = ".rtail"
+_RANKED: Final = re.compile(r"\d{8}T\d{6}-r(?P<rank>\d+)-[0-9a-f]{10}")
 _TAIL_NAME: Final = re.compile(r"(?P<writer>.+)\.(?P<first>\d{12,})\.rtail")
 
 
 def new_writer_id(rank: int | None = None) -> str:
     """An id that no other writer has, without asking anyone: start time, rank, 40 random bits."""
-    now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())  # `rank_of` reads it
     where = "" if rank is None else f"-r{rank}"
     return f"{now}{where}-{os.urandom(5).hex()}"
 
@@ -55,7 +56,37 @@ def find(folder: Path) -> list[Files]:
         elif match := _TAIL_NAME.fullmatch(name):
             writer = match["writer"]
             found.setdefault(writer, Files(writer)).tails.append(folder / name)
+    for files in found.values():
+        files.tails.sort(key=first_seq)
     return [found[writer] for writer in sorted(found)]
+
+
+class Listing:
+    """A run's folder as it is when somebody first asks; a thousand journals share one look."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Files] | None = None
+
+    def of(self, writer: str) -> Files | None:
+        """Files of a writer; None if there are none, or the folder cannot be listed."""
+        if self._found is None:
+            try:
+                self._found = {files.writer: files for files in find(self._folder)}
+            except OSError:
+                self._found = {}
+        return self._found.get(writer)
+
+
+def first_seq(tail: Path) -> int:
+    """The sequence number in a tail's name."""
+    return int(tail.name.rsplit(".", 2)[-2])
+
+
+def rank_of(writer: str) -> int | None:
+    """The rank that an id made by `new_writer_id` tells; None if it tells none."""
+    match = _RANKED.fullmatch(writer)
+    return int(match["rank"]) if match else None
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,7 +7,6 @@ was, so it can be tried again.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import hashlib
 import os
@@ -17,12 +16,15 @@ from zlib import crc32
 
 import numpy as np
 
+from runlog.frozen import replace
 from runlog.records import Blob
 from runlog.records.declare import BY_CLASS
-from runlog.segment import chunk
-from runlog.segment.segment import Raw, Segment
-from runlog.totals.totals import Totals, to_footer
+from runlog.segment.chunk import seal
+from runlog.segment.segment import Held, Raw, Segment
+from runlog.totals.footer import to_footer
+from runlog.totals.totals import Totals
 from runlog.wire import codec, framing
+from runlog.wire.frames import Place, SealedFrame, build
 
 _BLOB_TAG = BY_CLASS[Blob].tag
 _KEPT_FREE: Final = 8 << 20
@@ -33,7 +35,7 @@ class SealedFile:
 
     Attributes:
         path: of the file.
-        salt: repeated by all its frames.
+        salt, generation: repeated by all its frames.
         totals: of everything sealed so far.
         last_seq: of the last record sealed; 0 before the first.
         size: bytes of whole frames written.
@@ -44,6 +46,7 @@ class SealedFile:
     ) -> None:
         self.path = path
         self.salt = header.salt
+        self.generation = header.generation
         self.writer = header.writer
         self.totals = Totals()
         self.last_seq = header.first_seq - 1
@@ -80,9 +83,8 @@ class SealedFile:
         """
         before = self.size, self._previous, len(self._index), set(self._digests)
         try:
-            segment = chunk.with_stats(self._take_blobs(segment))
-            made = chunk.seal(segment, self.salt, self._previous, store=self._store)
-            self._frame(made, segment)
+            segment = self._take_blobs(segment)
+            self._frame(seal(segment, self._place), segment)
             if sync:
                 self.sync()
         except BaseException:
@@ -108,10 +110,10 @@ class SealedFile:
         Raises:
             OSError: it could not be written.
         """
-        packed = codec.pack({**head, "prev": self._previous})
         span = (header.first_seq, header.last_seq, header.records)
-        made = chunk.frame(header.type, self.salt, packed, body, span, store=self._store)
-        self._frame(made, None)
+        again = 0 if header.twice else None
+        own = {key: value for key, value in head.items() if key != "prev"}
+        self._frame(build(header.type, self._place, own, [body], span, again), None)
 
     def finish(self) -> None:
         """Write the footer and close; durable when this returns.
@@ -119,16 +121,10 @@ class SealedFile:
         Raises:
             OSError: the footer could not be written; the file is as before.
         """
-        head = codec.pack(
-            {
-                "prev": self._previous,
-                "frames": self._index,
-                **to_footer(self.totals, self.writer),
-            }
-        )
+        head = {"frames": self._index, **to_footer(self.totals, self.writer)}
         trailer = framing.encode_trailer(self.salt, self.size)
         span = (self.last_seq + 1, self.last_seq, 0)
-        made = chunk.frame(framing.FRAME_FOOTER, self.salt, head, trailer, span, store=self._store)
+        made = build(framing.FRAME_FOOTER, self._place, head, [trailer], span, None)
         before = self.size
         try:
             self._append(made.data)
@@ -148,37 +144,36 @@ class SealedFile:
 
     def _take_blobs(self, segment: Segment) -> Segment:
         """Move the bytes of blob records to frames of their own, each digest once."""
-        if _BLOB_TAG not in segment.others:
+        if _BLOB_TAG not in segment.others.counts:
             return segment
-        kept = []
-        for raw in segment.load_others():
-            if raw.tag != _BLOB_TAG:
-                kept.append(raw)
-                continue
-            entry = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload)
-            blob: Blob = entry.record
-            if blob.data is not None and blob.digest not in self._digests:
-                head = codec.pack(
-                    {
-                        "prev": self._previous,
-                        "digest": blob.digest,
-                        "type": blob.media_type,
-                        "crc": crc32(blob.data),
-                    }
-                )
-                span = (raw.seq, raw.seq, 0)
-                made = chunk.frame(
-                    framing.FRAME_BLOB, self.salt, head, blob.data, span, store=self._store
-                )
-                self._frame(made, None)
-                self._digests.add(blob.digest)
-            kept.append(_without_data(raw, entry.extra, blob))
-        others = tuple(kept)
-        return _with_others(segment, others)
+        kept = [
+            self._take_blob(raw) if tag == _BLOB_TAG else raw
+            for tag in segment.others.counts
+            for raw in segment.others.of(tag)
+        ]
+        return replace(segment, others=Held(kept))
 
-    def _frame(self, made: chunk.Sealed, segment: Segment | None) -> None:
+    def _take_blob(self, raw: Raw) -> Raw:
+        """A blob record without its bytes, which are in a frame of their own from now on."""
+        entry = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload)
+        blob: Blob = entry.record
+        if blob.data is not None and blob.digest not in self._digests:
+            head = {"digest": blob.digest, "type": blob.media_type, "crc": crc32(blob.data)}
+            span = (raw.seq, raw.seq, 0)
+            self._frame(build(framing.FRAME_BLOB, self._place, head, [blob.data], span), None)
+            self._digests.add(blob.digest)
+        _, payload = codec.encode(replace(blob, data=None), entry.extra)
+        return replace(raw, payload=payload)
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.salt, self.generation, self._previous, self._store)
+
+    def _frame(self, made: SealedFrame, segment: Segment | None) -> None:
         header = made.header
-        steps = [g for g in segment.groups if not g.late] if segment else []
+        steps = None
+        if segment is not None and segment.table is not None:
+            steps = segment.table.stats.on_time
         self._index.append(
             [
                 self.size,
@@ -189,8 +184,8 @@ class SealedFile:
                 header.records,
                 segment.first_time if segment else None,
                 segment.last_time if segment else None,
-                min((g.min_step for g in steps), default=None),
-                max((g.max_step for g in steps), default=None),
+                steps.min_step if steps else None,
+                steps.max_step if steps else None,
             ]
         )
         self._append(made.data)
@@ -218,12 +213,3 @@ def keep_memory() -> None:
     keeps smaller ones. Most programs that use numpy have got there long before.
     """
     np.empty(_KEPT_FREE, np.uint8)
-
-
-def _without_data(raw: Raw, extra: tuple[Any, ...], blob: Blob) -> Raw:
-    items = [blob.digest, blob.size, blob.media_type, None, *extra]
-    return Raw(raw.tag, raw.seq, raw.time, codec.pack(items))
-
-
-def _with_others(segment: Segment, others: tuple[Raw, ...]) -> Segment:
-    return dataclasses.replace(segment, load_others=lambda: others)

@@ -109,20 +109,21 @@ def _stands(source: FileSource, offset: int) -> bool:
     if len(prefix) < framing.TAIL_PREFIX.size:
         return False
     size = framing.TAIL_PREFIX.unpack(prefix)[2]
-    return bool(decode_tail("", start + source.read(offset, size)).runs)
+    return bool(decode_tail("", start + source.read(offset, size)).stretches)
 
 
 def _is_frame(source: FileSource, offset: int, salt: bytes) -> bool:
-    from runlog.segment import chunk  # deferred: numpy
+    from runlog.segment.pages import open_chunk  # deferred: numpy
 
     found = framing.parse_frame_header(source.read(offset, framing.FRAME_HEADER_SIZE), salt)
     if found is None or offset + found[0].size > source.size:
         return False
     header = found[0]
     try:
-        head = frames.Frame(offset, header, whole=True).head(source.read)
+        frame = frames.Frame(offset, header, whole=True)
+        head = frame.head(source.read)
         if header.type == framing.FRAME_CHUNK:
-            chunk.open_chunk("", offset, header, head, source.read)
+            open_chunk("", frame, head, source.read)
     except codec.Malformed:
         return False
     return True

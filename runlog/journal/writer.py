@@ -16,7 +16,7 @@ import contextlib
 import os
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -30,22 +30,31 @@ from runlog.records import Loss
 from runlog.records.declare import BY_CLASS
 from runlog.segment.segment import Raw
 from runlog.wire import codec, framing
-from runlog.wire.framing import TAG_SCHEMA
-from runlog.wire.tail import Schema, type_code
+from runlog.wire.framing import TAG_NAMES
+from runlog.wire.row import STEP, RowPacker, names_payload
+from runlog.wire.types import packed_code, scalar_code
 
 _write = os.write
 
-SEAL_BYTES: Final = 1 << 20
-"""A tail of this size is rotated and sealed."""
+SEAL_BYTES: Final = 8 << 20
+"""A tail of this size is sealed, or of so many records:"""
+SEAL_RECORDS: Final = 8192
 HELD_BYTES: Final = 8 << 20
 """Records held in memory while the file system refuses them."""
-MAX_SCHEMAS: Final = 1024
-"""Different key sets remembered. A run with more logs keys that change every step."""
-MAX_VARIANTS: Final = 16
-"""Type combinations remembered per key set, before its values are stored untyped."""
+MAX_FORMS: Final = 1024
+"""Different rows (keys and types, in order) remembered, to know one that recurs."""
+WIDE: Final = 1000
+"""Keys from which on a row is taken to recur at first sight: its columns are many to name."""
+MAX_COLUMNS: Final = 1 << 17
+"""Columns remembered. A run with more logs keys that change every step."""
+_LOOK: Final = 4096
+"""Bytes at least between two looks at how many records a tail has."""
 _REMIND: Final = 1024
-"""Bytes of a tail after which key names are written again, and after 8 times as many, and so on:
-one hole must not cost all rows their names."""
+"""Bytes of a tail after which names are written again, and after 8 times as many, and so on: one
+hole must not cost all rows their names."""
+_NEW: Final[Any] = object()
+_CODES: Final[dict[type, str]] = {float: "d", int: "q", bool: "?"}
+"""Types of values that a row can pack, those of numpy's scalars as they are met."""
 
 
 class JournalWriter:
@@ -59,6 +68,7 @@ class JournalWriter:
         on_trouble: told, in one sentence, of anything that goes wrong; called from any thread.
         lock: held by callers of `log_row`; shared with the caller if given.
         salt: repeated by all frames of the journal's files (tests only).
+        compatible, incompatible: feature flags for the headers of its files.
 
     Raises:
         OSError: the files cannot be created.
@@ -67,31 +77,35 @@ class JournalWriter:
     # Slots because log_row reads a dozen of these: a dict of more than 30 names is slower.
     __slots__ = (
         "__weakref__",
-        "_active",
         "_at",
+        "_columns",
         "_fd",
+        "_flags",
+        "_floats",
+        "_forms",
         "_held",
         "_held_first",
         "_held_size",
+        "_here",
         "_keeper",
-        "_known",
         "_last",
         "_last_form",
         "_limit",
         "_lost",
         "_lost_first",
-        "_next_schema",
+        "_next_column",
+        "_next_shape",
         "_on_trouble",
+        "_packers",
         "_pause",
         "_remind",
+        "_reported",
         "_rotating",
         "_salt",
         "_seq",
         "_sync_each",
         "_tail",
         "_tail_number",
-        "_told",
-        "_variants",
         "closed",
         "folder",
         "last_time",
@@ -109,22 +123,30 @@ class JournalWriter:
         on_trouble: Callable[[str], None] = lambda _: None,
         salt: bytes | None = None,
         lock: threading.RLock | None = None,
+        compatible: int = 0,
+        incompatible: int = 0,
     ) -> None:
         self.folder = folder
         self.writer = writer
         self.lock = lock or threading.RLock()
         self.last_time = time_ns() // 1000
         self._salt = salt or os.urandom(4)
+        self._flags = {"compatible": compatible, "incompatible": incompatible}
         self._seq = 1
         self._fd = -1
         self._at = 0
+        self._remind = _REMIND
         self._limit = seal_bytes
         self._sync_each = fsync_interval == 0
         self._on_trouble = on_trouble
-        self._known: dict[tuple[tuple[Key, ...], str], Schema] = {}
-        self._variants: dict[tuple[Key, ...], int] = {}
-        self._active: dict[tuple[Any, ...], Schema] = {}
-        self._next_schema = 1
+        # Keys that stand for themselves are text here, those within nested maps tuples.
+        self._columns: dict[str, dict[str | Key, int]] = {}  # all, by type
+        self._here: dict[str, dict[str | Key, int]] = {}  # those named in the open tail
+        self._floats: dict[str | Key, int] = {}  # of these the floats
+        self._next_column = 1
+        self._forms: dict[tuple[Any, ...], RowPacker | None] = {}
+        self._next_shape = 1
+        self._packers: dict[str, RowPacker] = {}
         self._rotating = False
         self._tail_number = 0
         self._held: list[bytes] = []
@@ -132,8 +154,8 @@ class JournalWriter:
         self._held_first = 0
         self._lost = 0
         self._lost_first = 0
-        self._told: set[str] = set()
-        self._last: Schema | None = None
+        self._reported: set[str] = set()
+        self._last: RowPacker | None = None
         self._last_form: list[Any] = []  # keys, then types: one list is compared sooner than two
         self.closed = False
         header = self._header(framing.KIND_JOURNAL)
@@ -159,22 +181,22 @@ class JournalWriter:
             False, with nothing done, if `data` is anything but a flat mapping of str to numbers;
             then `log_leaves` is the way.
         """
-        seq = self._seq  # before the schema: if it is still the same below, so is the tail
+        seq = self._seq  # before the names: if it is still the same below, so is the tail
         values = data.values()
         form = [*data, *map(type, values)]
-        # No call between here and the schema: else a signal handler could exchange what they match.
-        schema = self._last
-        if form != self._last_form or schema is None:
-            schema = self._find(data, form)
-            if schema is None:
-                return False
+        # No call between here and the packer: else a signal handler could exchange what they match.
+        packer = self._last
+        if form != self._last_form or packer is None:
+            packer = self._recurring(data, form)
+            if packer is None or not packer.fixed:
+                return self._log_other(packer, data, form, seq, step, flags)
         now = time_ns() // 1000
         if now < self.last_time:  # noqa: PLR1730 - max() is a call, and this is the hot path
             now = self.last_time  # a clock set back must not reorder records
         self.last_time = now
         try:
-            body = schema.pack(
-                schema.prefix, seq, now, schema.lead, step, schema.tails[flags], *values
+            body = packer.pack(
+                packer.prefix, seq, now, packer.lead, step, packer.tails[flags], *values
             )
         except struct.error:  # an int beyond 64 bits
             return False
@@ -185,7 +207,7 @@ class JournalWriter:
         before = self._at
         try:
             done = _write(self._fd, frame)
-            if done == schema.size:
+            if done == packer.size:
                 self._at = at = self._at + done
                 if at >= self._pause:
                     self._housekeep()
@@ -210,24 +232,100 @@ class JournalWriter:
                 self._seq = seq
             self._at = at
 
-    def _find(self, data: Mapping[str, Any], form: list[Any]) -> Schema | None:
-        """The open tail's schema for a flat row of plain numbers; None for any other row."""
+    def _recurring(self, data: Mapping[str, Any], form: list[Any]) -> RowPacker | None:
+        """The packer of a flat row of plain values that was met before; None for any other."""
         if self.closed:
             return None
+        forms = self._forms
         key = tuple(form)
-        schema = self._active.get(key)
-        if schema is None:
-            codes = "".join([type_code(v) for v in data.values()])
-            if "v" in codes or not all(type(key) is str and key.isprintable() for key in data):
+        packer: RowPacker | None = forms.get(key, _NEW)
+        if packer is _NEW:
+            if len(forms) >= MAX_FORMS and not self._held:
+                forms.clear()
+            forms[key] = packer = None
+            if len(data) < WIDE:
                 return None
-            schema = self._declare(tuple((key,) for key in data), codes)
-            if not schema.fixed:
+        if packer is None:
+            codes = _plain_codes(data, _LOOSE)
+            if codes is None:
                 return None
-        if schema.reminded != self._tail_number and self._fd >= 0:
-            return self._find(data, form)  # a signal handler has changed the tail meanwhile
-        self._active[key] = schema
-        self._last, self._last_form = schema, form
-        return schema
+            packer = self._shape(key, tuple(data), codes)
+        if packer.reminded != self._tail_number:
+            self._name_shape(packer)
+            if packer.reminded != self._tail_number and self._fd >= 0:
+                return self._recurring(data, form)  # a signal handler has changed the tail
+        if packer.fixed:
+            self._last, self._last_form = packer, form
+        return packer
+
+    def _log_other(
+        self,
+        packer: RowPacker | None,
+        data: Mapping[str, Any],
+        form: list[Any],
+        seq: int,
+        step: int,
+        flags: int,
+    ) -> bool:
+        """`log_row` for a row that is not packed as a whole."""
+        if packer is None:
+            return self._log_named(data, form, step, flags)
+        return self._log_loose(packer, data, seq, step, flags)
+
+    def _log_loose(
+        self, packer: RowPacker, data: Mapping[str, Any], seq: int, step: int, flags: int
+    ) -> bool:
+        """`log_row` for a row of plain values of which some are text, None or lists of such."""
+        values = list(data.values())
+        for value in values:
+            if type(value) is list and not _ITEMS.issuperset(map(type, value)):
+                return False
+        try:
+            frame = packer.frame(self._salt, seq, self._now(), step, flags, (), values)
+        except struct.error:  # an int beyond 64 bits
+            return False
+        return self._put(frame, seq) or self.log_row(data, step, flags)
+
+    def _log_named(self, data: Mapping[str, Any], form: list[Any], step: int, flags: int) -> bool:
+        """`log_row` for a row whose form was not met before: it names its columns."""
+        if self.closed:
+            return False
+        seq = self._seq  # as there
+        values = data.values()
+        count = len(values)
+        kinds = form[count:]
+        try:
+            if kinds.count(float) == count:
+                codes = "d" * count
+                columns = [*map(self._floats.__getitem__, data)]
+            else:
+                codes = "".join([*map(_CODES.__getitem__, kinds)])
+                here = self._here
+                columns = [here[code][key] for code, key in zip(codes, data, strict=True)]
+        except KeyError:
+            plain = _plain_codes(data)
+            if plain is None:
+                return False
+            codes, columns = plain, self._named(tuple(data), plain)
+        packer = self._packers.get(codes) or self._packer(codes)
+        now = self._now()
+        try:
+            body = packer.pack(
+                packer.prefix,
+                seq,
+                now,
+                packer.lead,
+                *columns,
+                STEP,
+                step,
+                packer.tails[flags],
+                *values,
+            )
+        except struct.error:  # an int beyond 64 bits
+            return False
+        if self._put(body + crc32(body).to_bytes(4, "big"), seq):
+            return True
+        return self.log_row(data, step, flags)
 
     def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
         """Write any row, given its leaves by path. The caller holds `lock`.
@@ -237,17 +335,26 @@ class JournalWriter:
         """
         seq = self._seq
         values = list(leaves.values())
-        codes = "".join([type_code(v) for v in values])
+        codes = "".join([packed_code(v) for v in values])
+        keys = tuple([key[0] if len(key) == 1 else key for key in leaves])
+        form = (keys, codes)
+        packer: RowPacker | None = self._forms.get(form, _NEW)
+        columns: Sequence[int] = ()
         try:
-            loose = codec.pack([v for v, c in zip(values, codes, strict=True) if c == "v"])
-            schema = self._declare(tuple(leaves), codes)
+            if packer is _NEW:
+                if len(self._forms) >= MAX_FORMS and not self._held:
+                    self._forms.clear()
+                self._forms[form] = None
+                packer = self._packers.get(codes) or self._packer(codes)
+                columns = self._named(keys, codes)
+            else:
+                packer = packer or self._shape(form, keys, codes)
+                if packer.reminded != self._tail_number:
+                    self._name_shape(packer)
+            frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
         except (TypeError, ValueError) as error:
             raise ArgumentTypeError(f"a logged value or key cannot be stored: {error}") from None
-        if schema.types != codes:  # too many type combinations: stored untyped from here on
-            loose = codec.pack(values)
-        if not self._put(
-            schema.frame(self._salt, seq, self._now(), step, flags, values, loose), seq
-        ):
+        if not self._put(frame, seq):
             self.log_leaves(leaves, step, flags)
 
     # ------------------------------------------------------------ other records
@@ -306,64 +413,119 @@ class JournalWriter:
         self._refused(frame, done, seq, None)
         return True
 
-    # ------------------------------------------------------------ schemas
+    # ------------------------------------------------------------ names
 
-    def _declare(self, paths: tuple[Key, ...], codes: str) -> Schema:
-        """The schema, its key names written to the open tail."""
-        schema = self._known.get((paths, codes))
-        if schema is None:
-            variants = self._variants.get(paths, 0)
-            if variants >= MAX_VARIANTS:
-                codes = "v" * len(codes)
-                schema = self._known.get((paths, codes))
-            if schema is None:
-                if len(self._known) >= MAX_SCHEMAS:
-                    self._forget_schemas()
-                number = self._next_schema
-                self._next_schema = number + 1
-                schema = Schema(number, paths, codes, self._salt)
-                self._known[paths, codes] = schema
-                self._variants[paths] = variants + 1
-        if schema.reminded != self._tail_number:
-            self._write_schema(schema)
-        return schema
+    def _packer(self, codes: str) -> RowPacker:
+        """Of rows that name their columns, by the types of their values."""
+        if len(self._packers) >= MAX_FORMS:
+            self._packers.clear()
+        packer = self._packers[codes] = RowPacker(codes, self._salt)
+        return packer
 
-    def _schema_frame(self, schema: Schema, seq: int) -> bytes:
-        payload = schema.payload()
-        return framing.encode_tail_frame(self._salt, TAG_SCHEMA, seq, self.last_time, payload)
+    def _shape(self, form: tuple[Any, ...], keys: tuple[str | Key, ...], codes: str) -> RowPacker:
+        """The packer of rows whose keys and types recur."""
+        number = self._next_shape
+        self._next_shape = number + 1
+        packer = RowPacker(codes, self._salt, number, keys)
+        self._forms[form] = packer
+        return packer
 
-    def _write_schema(self, schema: Schema) -> None:
-        tail, frame = self._tail_number, self._schema_frame(schema, self._seq)
+    def _named(self, keys: tuple[str | Key, ...], codes: str) -> list[int]:
+        """Numbers of columns, all of which the open tail names."""
+        here, columns = self._here, []
+        missing: list[tuple[int, str | Key, str]] = []
+        for key, code in zip(keys, codes, strict=True):
+            number = here.get(code, _NOTHING).get(key)
+            if number is None:
+                number = self._number(key, code)
+                missing.append((number, key, code))
+            columns.append(number)
+        if missing:
+            self._write_names(missing, [], here)
+        return columns
+
+    def _number(self, key: str | Key, code: str) -> int:
+        of_type = self._columns.setdefault(code, {})
+        number = of_type.get(key)
+        if number is None:
+            if len(of_type) >= MAX_COLUMNS and not self._held:
+                of_type.clear()
+            number = self._next_column
+            self._next_column = number + 1
+            of_type[key] = number
+        return number
+
+    def _name_shape(self, packer: RowPacker) -> None:
+        """Write a shape's names to the open tail."""
+        tail, here = self._tail_number, self._here
+        columns = [
+            (self._number(key, code), key, code)
+            for key, code in zip(packer.names, packer.types, strict=True)
+        ]
+        missing = [c for c in columns if c[1] not in here.get(c[2], _NOTHING)]
+        if self._write_names(missing, [(packer.number, [n for n, _, _ in columns])], here):
+            packer.reminded = tail
+
+    def _write_names(
+        self,
+        columns: list[tuple[int, str | Key, str]],
+        shapes: list[tuple[int, list[int]]],
+        here: dict[str, dict[str | Key, int]],
+    ) -> bool:
+        """Write a names frame; columns that it names are remembered as those of the tail."""
+        frame = self._names_frame(columns, shapes, self._seq)
         try:
             done = _write(self._fd, frame)
         except OSError as error:
             self._refused(b"", 0, self._seq, error)
-            return
+            return False
         if done != len(frame):
             self._refused(b"", done, self._seq, None)
-            return
+            return False
         self._at += done
-        schema.reminded = tail
+        self._remind = max(self._remind, 64 * done)
+        for number, key, code in columns:
+            here.setdefault(code, {})[key] = number
+        self._floats = self._here.get("d", {})
+        return True
 
-    def _forget_schemas(self) -> None:
-        self._known.clear()
-        self._variants.clear()
-        self._active.clear()
-        self._last = None
+    def _names_frame(
+        self,
+        columns: list[tuple[int, str | Key, str]],
+        shapes: list[tuple[int, list[int]]],
+        seq: int,
+    ) -> bytes:
+        payload = names_payload(columns, shapes)
+        return framing.encode_tail_frame(self._salt, TAG_NAMES, seq, self.last_time, payload)
+
+    def _all_names(
+        self, here: dict[str, dict[str | Key, int]], tail: int | None
+    ) -> tuple[list[tuple[int, str | Key, str]], list[tuple[int, list[int]]]]:
+        """Columns, and the shapes that were named in a tail (None: in any)."""
+        columns = [(number, key, code) for code in here for key, number in here[code].items()]
+        shapes = [
+            (p.number, [self._number(k, c) for k, c in zip(p.names, p.types, strict=True)])
+            for p in list(self._forms.values())
+            if p is not None and (tail is None or p.reminded == tail)
+        ]
+        return columns, shapes
 
     # ------------------------------------------------------------ tails
 
     def _header(self, kind: int) -> framing.FileHeader:
-        return framing.FileHeader(kind, self._salt, self._seq, self.last_time, self.writer)
+        return self._header_of(kind, self._seq)
+
+    def _header_of(self, kind: int, first_seq: int) -> framing.FileHeader:
+        return framing.FileHeader(
+            kind, self._salt, first_seq, self.last_time, self.writer, **self._flags
+        )
 
     def _new_tail(self, first_seq: int | None = None) -> Pending:
         first = self._seq if first_seq is None else first_seq
         path = names.tail_path(self.folder, self.writer, first)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         fd = os.open(path, flags, 0o644)
-        header = framing.FileHeader(
-            framing.KIND_TAIL, self._salt, first, self.last_time, self.writer
-        ).encode()
+        header = self._header_of(framing.KIND_TAIL, first).encode()
         try:
             if _write(fd, header) != len(header):
                 raise OSError(28, "no space for a file header")
@@ -385,7 +547,8 @@ class JournalWriter:
         self._fd = new.fd
         self._at = new.bytes
         self._tail_number += 1
-        self._active = {}
+        self._here = {}
+        self._floats = {}
         self._last = None
         self._remind = _REMIND
         sooner = self._limit if self._limit < _REMIND else _REMIND  # noqa: FURB136 - a call
@@ -402,14 +565,17 @@ class JournalWriter:
             except OSError as error:
                 self.trouble(f"records could not be synced to disk ({error})")
                 self._keeper.sync_failed()
-        if self._at >= self._limit:
-            self.rotate()
-        elif self._at >= self._remind:
+        if self._at >= self._remind:
             self._remind *= 8
-            for schema in list(self._known.values()):
-                if schema.reminded == self._tail_number:
-                    self._write_schema(schema)
-            self._set_pause()
+            self._write_names(*self._all_names(self._here, self._tail_number), self._here)
+        records = self._seq - self._tail.first_seq
+        if self._at >= self._limit or records >= SEAL_RECORDS:
+            self.rotate()
+        elif not self._sync_each:
+            # Where it will have so many records, if they go on as they are; looked at again then.
+            size = (self._at - framing.FILE_HEADER_SIZE) // records + 1 if records else 1
+            soon = self._at + max(_LOOK, (SEAL_RECORDS - records) * size)
+            self._pause = min(self._limit, self._remind, soon)
 
     def rotate(self) -> None:
         """Go on in a new tail and leave the old one to be sealed. Call with `lock` held."""
@@ -476,20 +642,16 @@ class JournalWriter:
         except OSError:
             return False
         # Straight to the new file: `_refused` would cut the old one, whose records are safe.
-        names_first = [self._schema_frame(s, self._held_first) for s in self._known.values()]
-        try:
-            for frame in (*names_first, *self._held):
-                if _write(new.fd, frame) != len(frame):
-                    raise OSError(28, "still no space")
-                new.bytes += len(frame)
-        except OSError:
-            os.close(new.fd)
-            new.path.unlink(missing_ok=True)
+        columns, shapes = self._all_names(self._columns, None)
+        names_first = self._names_frame(columns, shapes, self._held_first)
+        if not self._fill(new, [names_first, *self._held]):
             return False
         old = self._tail
         self._switch(new)
-        for schema in self._known.values():
-            schema.reminded = self._tail_number
+        self._here |= {code: dict(named) for code, named in self._columns.items()}
+        self._floats = self._here.get("d", {})
+        for packer in filter(None, self._forms.values()):
+            packer.reminded = self._tail_number
         self._held.clear()
         self._held_size = 0
         if empty:
@@ -504,10 +666,24 @@ class JournalWriter:
             self.append(Loss(reason=reason, count=lost, first_seq=first, last_seq=last))
         return True
 
+    @staticmethod
+    def _fill(new: Pending, frames: list[bytes]) -> bool:
+        """Write frames to a new tail; if they do not all fit there, it is removed again."""
+        try:
+            for frame in frames:
+                if _write(new.fd, frame) != len(frame):
+                    raise OSError(28, "still no space")
+                new.bytes += len(frame)
+        except OSError:
+            os.close(new.fd)
+            new.path.unlink(missing_ok=True)
+            return False
+        return True
+
     def trouble(self, message: str, kind: str | None = None) -> None:
         """Report, the same kind of thing once in a run; never raises."""
-        if (kind or message) not in self._told:
-            self._told.add(kind or message)
+        if (kind or message) not in self._reported:
+            self._reported.add(kind or message)
             with contextlib.suppress(Exception):
                 self._on_trouble(message)
 
@@ -527,7 +703,6 @@ class JournalWriter:
                 self.append(record)
             self.closed = True
             self._last = None  # so that no row takes the fast way any more
-            self._active.clear()
             self.retry()
             kept = self._fd >= 0
             lost = self._lost + len(self._held)
@@ -555,3 +730,27 @@ class JournalWriter:
         for fd in (self._tail.fd, *self._keeper.descriptors()):
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+
+_NOTHING: Final[dict[Any, int]] = {}
+_NO_TYPES: Final[dict[type, str]] = {}
+_LOOSE: Final[dict[type, str]] = {str: "v", type(None): "v", list: "v"}
+_ITEMS: Final = frozenset({float, int, bool, str, type(None)})
+"""What a list of plain values holds."""
+
+
+def _plain_codes(data: Mapping[str, Any], more: Mapping[type, str] = _NO_TYPES) -> str | None:
+    """Types of a flat row of plain numbers, and of some more types; None for any other row."""
+    codes = []
+    for key, value in data.items():
+        if not (type(key) is str and key.isprintable()):
+            return None
+        kind = type(value)
+        code = _CODES.get(kind) or more.get(kind)
+        if code is None:
+            code = scalar_code(value)
+            if code is None or not hasattr(kind, "dtype") or kind.__name__ == "ndarray":
+                return None
+            _CODES[kind] = code
+        codes.append(code)
+    return "".join(codes)

@@ -20,17 +20,18 @@ from runlog.fold.definitions import Definitions
 from runlog.keys import OWN, metric_name, metric_path
 from runlog.wire.as_json import from_json
 from runlog.wire.encodings import Array
+from runlog.wire.types import FIXED, WORDS
 
 if TYPE_CHECKING:
     from runlog.read.view import RunView
-    from runlog.totals.totals import Metric
+    from runlog.totals.metric import Metric
 
 SHARES: Final = 500
 _ALL: Final = 2 * SHARES
 """So many values are drawn one by one."""
 _AT_ONCE: Final = 20_000_000
 """Values in memory at a time."""
-_NO_NUMBERS: Final = frozenset({"str", "null", "mixed"})
+_NUMBERS: Final = frozenset(WORDS[code] for code in FIXED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ def curves(view: RunView, limit: int) -> tuple[list[Curve], int]:
 
 
 def _drawable(metric: Metric) -> bool:
-    """Whether there are numbers; integers of more than 64 bits count as mixed."""
-    return bool(set(metric.kinds) - _NO_NUMBERS) or (
-        "mixed" in metric.kinds and math.isfinite(_number(metric.last) or math.nan)
+    """Whether there are numbers; integers of more than 64 bits are of no type of their own."""
+    return not _NUMBERS.isdisjoint(metric.kinds) or (
+        "other" in metric.kinds and math.isfinite(_number(metric.last) or math.nan)
     )
 
 

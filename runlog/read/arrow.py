@@ -1,30 +1,31 @@
-"""From row groups to Arrow: what type a metric's column has, and how a unit fills it."""
+"""From tables to Arrow: what type a metric's column has, and how a unit fills it."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from runlog.damage import Damage
-from runlog.keys import Key
-from runlog.read.rows import Late, Unit, Where, inside, python_rows
-from runlog.segment.segment import SEQ, STEP, TIME, PageLost, RowGroup
-from runlog.totals.totals import KINDS
-from runlog.wire import codec
+from runlog.frozen import field, slotted
+from runlog.keys import Key, metric_name
+from runlog.read.merge_batches import Batch
+from runlog.read.rows import Late, Unit, python_rows
+from runlog.read.where import Where
+from runlog.segment.gather import values_of
+from runlog.segment.segment import ALL_ROWS, Own, PageLost, Report, Table
 from runlog.wire.as_json import to_json
-from runlog.wire.encodings import Array, ColumnData, Text
-from runlog.wire.tail import type_code
+from runlog.wire.encodings import Array, ColumnData, Lists, Text
+from runlog.wire.row import LATE
+from runlog.wire.types import NUMPY, WIDTHS, WORDS, code_of
 
 if TYPE_CHECKING:
-    from runlog.totals.totals import Metric
+    from runlog.totals.metric import Metric
 
-_CODE: Final = {word: code for code, word in KINDS.items()}
 _EXACT_INT: Final = 2**53
 _ARROW: Final = {
     "d": pa.float64(),
@@ -39,10 +40,14 @@ _ARROW: Final = {
     "H": pa.uint16(),
     "B": pa.uint8(),
     "?": pa.bool_(),
+    "s": pa.utf8(),
+    "D": pa.list_(pa.float64()),
+    "F": pa.list_(pa.float32()),
+    "L": pa.list_(pa.int64()),
 }
 _TYPE_COLUMN: Final = pa.dictionary(pa.int8(), pa.utf8())
-_KIND_NAMES: Final = list(KINDS.values())
-_KIND_INDEX: Final = {code: i for i, code in enumerate(KINDS)}
+_KIND_NAMES: Final = list(WORDS.values())
+_KIND_INDEX: Final = {code: i for i, code in enumerate(WORDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Column:
     Attributes:
         name: of the column.
         path: of the metric.
-        code: type code of its numbers; "s" for text, "j" for JSON text.
+        code: type code of its values: numbers, text, lists of numbers; "j" for JSON text.
         typed: whether a second column says what each value was.
     """
 
@@ -67,23 +72,28 @@ class Column:
         return pa.utf8() if self.code in "sj" else _ARROW[self.code]
 
 
-def column(metric: Metric) -> Column:
-    """The column for a metric, from the types and ranges that the directories tell."""
-    codes = {_CODE[kind] for kind in metric.kinds}
+def column(path: Key, codes: frozenset[str], metrics: Mapping[Key, Metric]) -> Column:
+    """The column for a metric, from the types and the range of its values.
+
+    Args:
+        path: of the metric.
+        codes: types of its values.
+        metrics: gives the range, where several types must share a column.
+    """
     numbers = codes - {"n"}
-    common = numbers.copy().pop() if len(numbers) == 1 else _common(numbers, metric)
-    if common is None or common == "v":
-        return Column(metric.name, metric.path, "j", typed=False)
+    common = next(iter(numbers)) if len(numbers) == 1 else _common(numbers, path, metrics)
+    if common is None or common not in _ARROW:
+        return Column(metric_name(path), path, "j", typed=False)
     # A logged None is null as well as a key that was not logged: only the type column tells.
-    return Column(metric.name, metric.path, common, typed=len(codes) > 1)
+    return Column(metric_name(path), path, common, typed=len(codes) > 1)
 
 
-def _common(codes: set[str], metric: Metric) -> str | None:
+def _common(codes: frozenset[str], path: Key, metrics: Mapping[Key, Metric]) -> str | None:
     """The narrowest type that holds all numbers of these types exactly; None if there is none."""
-    if not codes or codes & {"v", "s", "?"}:
+    if not codes or not codes <= WIDTHS.keys() - {"?"}:
         return None
     floats = codes & set("def")
-    low, high = metric.min or 0, metric.max or 0
+    low, high = metrics[path].min or 0, metrics[path].max or 0
     if floats == codes:
         return "d" if "d" in codes else "f"
     if not floats:
@@ -97,14 +107,9 @@ def _common(codes: set[str], metric: Metric) -> str | None:
 
 def schema(own: Sequence[str], columns: Sequence[Column]) -> pa.Schema:
     """Arrow schema of a history."""
-    return _schema(tuple(own), tuple(columns))
-
-
-@functools.lru_cache(maxsize=8)
-def _schema(own: tuple[str, ...], columns: tuple[Column, ...]) -> pa.Schema:
     fields = [pa.field(name, pa.int64() if name == "_step" else pa.float64()) for name in own]
     for col in columns:
-        meta = {"runlog.path": json.dumps(list(col.path))}
+        meta = {"runlog.path": _path_json(col.path)}
         if col.code == "j":
             meta["runlog.encoding"] = "json"
         fields.append(pa.field(col.name, col.type, metadata=meta))
@@ -113,79 +118,98 @@ def _schema(own: tuple[str, ...], columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows as Arrow, with what it takes to merge them with another journal's.
-
-    Attributes:
-        arrow: the rows.
-        times: when each row's first record was written, never going back.
-        writer: of the journal.
-        seqs: of each row's first record.
-    """
-
-    arrow: pa.RecordBatch
-    times: Array
-    writer: str
-    seqs: Array
+def _path_json(path: Key) -> str:
+    """A path as a JSON array."""
+    if len(path) == 1 and path[0].isascii() and _PLAIN_KEY.fullmatch(path[0]):
+        return f'["{path[0]}"]'  # ten times as fast, which ten thousand metrics notice
+    return json.dumps(list(path))
 
 
-_ALL: Final = np.empty(0, np.int64)
-"""Rows of a part whose records are the rows, one for one."""
+_PLAIN_KEY: Final = re.compile(r"[\w./: -]*")
 
 
-@dataclass(slots=True)
+@slotted
 class _Part:
-    """Records of one group that are asked for, and the row that each belongs to.
+    """Records of one table that are asked for.
 
     Attributes:
-        seq, time, step: of the records; seq and time are stand-ins where nobody looks at them.
-        pick: numbers of the records within the group; None for all.
-        row: row of each; `_ALL` where the records are the rows, one for one.
-        found: type code and data of the metrics that are asked for; no data where all are None.
+        table: where from.
+        step, time, seq: of the records; time and seq are stand-ins where nobody looks at them.
+        places: of each record of the table among them, -1 for those not asked for; None if all are.
+        begin: number of the first among the records of all parts.
+        found: data of columns by number, where they can be read.
+        indexes: rows of the row sets that were asked for, by number.
     """
 
-    seq: Array
-    time: Array
+    table: Table
     step: Array
-    pick: Array | None
-    row: Array
-    found: Mapping[Key, tuple[str, ColumnData | None]]
+    time: Array
+    seq: Array
+    places: Array | None
+    begin: int
+    found: Mapping[int, ColumnData]
+    indexes: dict[int, Array] = field(default_factory=dict)
+
+    def index(self, column: int) -> Array | None:
+        """Rows of a column; None if it has all."""
+        number = self.table.sets[column]
+        if number == ALL_ROWS:
+            return None
+        if number not in self.indexes:
+            index = self.table.index(column)
+            if index is not None:
+                self.indexes[number] = index
+        return self.indexes[number]
 
 
 def build(
     unit: Unit,
     columns: Sequence[Column],
+    shape: pa.Schema,
     own: Sequence[str],
     paths: frozenset[Key] | None,
     where: Where,
     late: Late,
     started: int | None,
-    report: Callable[[Damage], None],
+    report: Report,
     *,
     timed: bool,
 ) -> Batch:
-    """Rows of one unit as Arrow; `timed` if another journal's will be merged with them."""
-    if late == "only" or (late == "merge" and unit.late) or unit.raw_rows:
-        return _build_slowly(unit, columns, own, paths, where, late, started, report)
-    groups = unit.groups(where, paths)
-    needed = [STEP]
+    """Rows of one unit as Arrow.
+
+    Args:
+        unit: where from.
+        columns: which metrics.
+        shape: their Arrow schema, with the columns that every row has.
+        own: those columns.
+        paths: rows with none of these metrics are left out; None for all rows.
+        where: which records.
+        late: what becomes of late ones.
+        started: when the run began, µs; None if unknown.
+        report: told of pages that cannot be read.
+        timed: whether rows of another journal will be merged with them.
+    """
+    if late == "only" or unit.late or unit.raw_rows:
+        return _build_slowly(unit, columns, shape, own, paths, where, late, started, report)
+    tables = unit.tables(where, paths)
+    needed = [Own.STEP, Own.FLAGS]
     if timed or len(own) > 1 or where.time != (None, None):
-        needed.append(TIME)
-    if timed or len(groups) > 1 or where.seq != (None, None):
-        needed.append(SEQ)
-    parts = [
-        part
-        for group in groups
-        if (part := _part(group, needed, columns, where, report)) is not None
-    ]
-    steps, first, last, seqs = _rows(parts)
-    arrays: list[pa.Array] = []
-    arrays += [_own(name, steps, last, started) for name in own]
+        needed.append(Own.TIME)
+    if timed or len(tables) > 1 or where.seq != (None, None):
+        needed.append(Own.SEQ)
+    parts: list[_Part] = []
+    records = 0
+    for table in tables:
+        part = _part(table, needed, columns, paths, where, report, records)
+        if part is not None:
+            parts.append(part)
+            records += len(part.step)
+    rows = _Rows.of(parts)
+    arrays: list[pa.Array] = [_own(name, rows.step, rows.last, started) for name in own]
     for col in columns:
-        arrays += _fill(col, parts, len(steps))
-    arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
-    return Batch(arrow, first, unit.writer, seqs)
+        arrays += _fill(col, parts, rows)
+    arrow = pa.RecordBatch.from_arrays(arrays, schema=shape)
+    return Batch(arrow, rows.first, unit.writer, rows.seq)
 
 
 def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array:
@@ -193,7 +217,7 @@ def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array
         return _as_is(pa.int64(), steps)
     if name == "_timestamp":
         return _seconds(times, 0)
-    return _seconds(times, started) if started is not None else pa.array(times * 0.0)
+    return _seconds(times, started) if started is not None else pa.nulls(len(times), pa.float64())
 
 
 def _seconds(micros: Array, since: int) -> pa.Array:
@@ -211,48 +235,69 @@ def _as_is(kind: pa.DataType, values: Array) -> pa.Array:
 
 
 def _part(
-    group: RowGroup,
-    needed: Sequence[int],
+    table: Table,
+    needed: Sequence[Own],
     columns: Sequence[Column],
+    paths: frozenset[Key] | None,
     where: Where,
-    report: Callable[[Damage], None],
+    report: Report,
+    begin: int,
 ) -> _Part | None:
-    """The records of a group that are asked for; None if there are none, or they are lost."""
-    places = _places(group.paths)
-    held = [col.path for col in columns if col.path in places]
-    numbers = [n for path in held if group.types[n := places[path]] != "n"]
-    whole = where.everything
-    first = [*needed, *numbers] if whole else needed  # all at once, unless there may be no need
-    got = dict(zip(first, group.columns(first, pa.allocate_buffer), strict=True))
-    for number in needed:
-        if isinstance(lost := got[number], PageLost):
-            report(lost.damage)
+    """The records of a table that are asked for; None if there are none, or they are lost."""
+    try:
+        got = {which: table.pages.own(which) for which in needed}
+    except PageLost as lost:
+        report(lost.damage)
+        return None
+    step = got[Own.STEP]
+    seq, time = got.get(Own.SEQ, step), got.get(Own.TIME, step)
+    late = got[Own.FLAGS] & LATE
+    mask = None if not late.any() else late == 0
+    if not where.everything:
+        inside = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
+        mask = inside if mask is None else mask & inside
+    held = [
+        number
+        for col in columns
+        for number in table.places.get(col.path, ())
+        if number not in table.late
+    ]
+    if paths is not None and (has := _rows_with(table, held, report)) is not None:
+        mask = has if mask is None else mask & has
+    places = None
+    if mask is not None and not mask.all():
+        pick = np.flatnonzero(mask)
+        if not len(pick):
             return None
-    step: Any = got[STEP]
-    seq: Any = got.get(SEQ, step)
-    time: Any = got.get(TIME, step)
-    pick = None
-    if not whole:
-        mask = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
-        if not mask.all():
-            pick = np.flatnonzero(mask)
-            if not len(pick):
-                return None
-            seq, time, step = seq[pick], time[pick], step[pick]
-        got |= zip(numbers, group.columns(numbers, pa.allocate_buffer), strict=True)
-    found: dict[Key, tuple[str, ColumnData | None]] = {}
-    for path in held:
-        data = got.get(places[path])
-        if isinstance(data, PageLost):
-            report(data.damage)
-        else:
-            found[path] = (group.types[places[path]], data)
-    return _Part(seq, time, step, pick, _ALL, found)
+        step, time, seq = step[pick], time[pick], seq[pick]
+        places = np.full(table.rows, -1, np.int64)
+        places[pick] = np.arange(len(pick))
+    found: dict[int, ColumnData] = {}
+    part = _Part(table, step, time, seq, places, begin, found)
+    for number, data in zip(held, table.pages.columns(held, pa.allocate_buffer), strict=True):
+        try:
+            if isinstance(data, PageLost):
+                raise data
+            part.index(number)
+            found[number] = data
+        except PageLost as lost:
+            report(lost.damage)
+    return part
 
 
-@functools.lru_cache(maxsize=8)
-def _places(paths: tuple[Key, ...]) -> dict[Key, int]:
-    return {path: number for number, path in enumerate(paths)}
+def _rows_with(table: Table, columns: Sequence[int], report: Report) -> Array | None:
+    """Which rows have any of the columns; None if all do."""
+    has = np.zeros(table.rows, np.bool_)
+    for number in {table.sets[column]: column for column in columns}.values():
+        try:
+            index = table.index(number)
+        except PageLost as lost:
+            report(lost.damage)
+            continue
+        if index is None:
+            return None
+        has[index] = True
+    return has
 
 
 def _inside(pair: tuple[int | None, int | None] | None, values: Array) -> Array:
@@ -266,109 +311,202 @@ def _inside(pair: tuple[int | None, int | None] | None, values: Array) -> Array:
     return mask
 
 
-def _rows(parts: list[_Part]) -> tuple[Array, Array, Array, Array]:
-    """Step, first time, last time and first seq of every row; tells the parts their rows."""
-    if not parts:
-        empty = np.empty(0, np.int64)
-        return empty, empty, empty, empty
-    if len(parts) == 1 and (parts[0].step[1:] > parts[0].step[:-1]).all():
-        part = parts[0]
-        return part.step, part.time, part.time, part.seq
-    seq = np.concatenate([p.seq for p in parts])
-    order = np.argsort(seq, kind="stable")
-    step = np.concatenate([p.step for p in parts])[order]
-    time = np.concatenate([p.time for p in parts])[order]
-    begins = np.ones(len(step), np.bool_)
-    begins[1:] = step[1:] != step[:-1]
-    rows = np.empty(len(step), np.int64)
-    rows[order] = np.cumsum(begins) - 1
-    start = 0
-    for part in parts:
-        end = start + len(part.seq)
-        part.row = rows[start:end]
-        start = end
-    ends = np.ones(len(step), np.bool_)
-    ends[:-1] = begins[1:]
-    return step[begins], time[begins], time[ends], seq[order][begins]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """The rows that records make.
+
+    Attributes:
+        step: of each row.
+        first, last: time of its first and last record.
+        seq: of its first record.
+        of_record: row of each record, part after part; None if the records are the rows.
+    """
+
+    step: Array
+    first: Array
+    last: Array
+    seq: Array
+    of_record: Array | None
+
+    @classmethod
+    def of(cls, parts: Sequence[_Part]) -> _Rows:
+        """Rows of the records of some tables."""
+        if not parts:
+            empty = np.empty(0, np.int64)
+            return cls(empty, empty, empty, empty, None)
+        step, time, seq = (_whole([getattr(p, n) for p in parts]) for n in ("step", "time", "seq"))
+        order = None
+        if len(parts) > 1 and (np.diff(seq) < 0).any():
+            order = np.argsort(seq, kind="stable")
+            step, time, seq = step[order], time[order], seq[order]
+        begins = np.ones(len(step), np.bool_)
+        np.not_equal(step[1:], step[:-1], out=begins[1:])
+        if order is None and begins.all():
+            return cls(step, time, time, seq, None)
+        rows = np.empty(len(step), np.int64)
+        rows[slice(None) if order is None else order] = np.cumsum(begins) - 1
+        ends = np.ones(len(step), np.bool_)
+        ends[:-1] = begins[1:]
+        return cls(step[begins], time[begins], time[ends], seq[begins], rows)
 
 
-def _fill(col: Column, parts: Sequence[_Part], rows: int) -> list[pa.Array]:
+def _whole(arrays: Sequence[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Values of one column of one table, as they go to rows.
+
+    Attributes:
+        code: their type code.
+        data: the values; only those at `pick`, if that is not None.
+        pick: which of the values are asked for.
+        records: number of each value's record among the records of all parts; None: all, in order.
+    """
+
+    code: str
+    data: ColumnData
+    pick: Array | None
+    records: Array | None
+
+
+def _piece(part: _Part, number: int, *, alone: bool) -> _Piece:
+    table, code = part.table, part.table.types[number]
+    index = part.index(number)
+    if part.places is None:
+        if index is None:
+            records = None if alone else np.arange(part.begin, part.begin + table.rows)
+            return _Piece(code, part.found[number], None, records)
+        return _Piece(code, part.found[number], None, index + part.begin if part.begin else index)
+    places = part.places if index is None else part.places[index]
+    pick = np.flatnonzero(places >= 0)
+    return _Piece(code, part.found[number], pick, places[pick] + part.begin)
+
+
+def _fill(col: Column, parts: Sequence[_Part], rows: _Rows) -> list[pa.Array]:
     """The metric's column, and its type column if it has one."""
-    pieces = [(part, *part.found[col.path]) for part in parts if col.path in part.found]
-    if len(pieces) == 1 and pieces[0][0].row is _ALL and not col.typed:
-        whole = _whole(col, *pieces[0])
-        if whole is not None:
-            return [whole]
-    row = np.concatenate([_rows_of(p) for p, _, _ in pieces]) if pieces else _ALL
-    seq = np.concatenate([p.seq for p, _, _ in pieces]) if pieces else _ALL
-    order = np.argsort(seq, kind="stable")  # the newest value of a row is laid down last
-    row = row[order]
-    logged = np.zeros(rows, np.bool_)
-    kinds = np.zeros(rows, np.int8)
-    if pieces:
-        logged[row] = True
-        marks = [np.full(len(p.seq), _KIND_INDEX[code], np.int8) for p, code, _ in pieces]
-        kinds[row] = np.concatenate(marks)[order]
+    pieces = [
+        _piece(part, number, alone=len(parts) == 1)
+        for part in parts
+        for number in part.table.places.get(col.path, ())
+        if number in part.found
+    ]
+    count = len(rows.step)
+    if not pieces:
+        return _nothing(col, count)
+    if len(pieces) == 1 and not col.typed:
+        made = _at_once(col, pieces[0], rows, count)
+        if made is not None:
+            return [made]
+    return _put_together(col, pieces, rows, count)
+
+
+def _put_together(col: Column, pieces: Sequence[_Piece], rows: _Rows, count: int) -> list[pa.Array]:
+    """A column of values of several types or tables, or of rows that are several records."""
+    where = [_records(piece, rows, count) for piece in pieces]
+    record = np.concatenate(where)
+    order = np.argsort(record, kind="stable")  # the newest value of a row is laid down last
+    row = record[order] if rows.of_record is None else rows.of_record[record[order]]
+    kinds = np.zeros(count, np.int8)
+    marks = [_KIND_INDEX[p.code] for p in pieces]
+    kinds[row] = np.repeat(np.array(marks, np.int8), [len(w) for w in where])[order]
+    logged = np.zeros(count, np.bool_)
+    logged[row] = True
     valid = logged if col.code == "j" else logged & (kinds != _KIND_INDEX["n"])
-    if col.code in "sj":
-        out = np.full(rows, None, object)
-        texts = [_texts(col, p, code, data) for p, code, data in pieces]
-        if texts:
-            out[row] = np.concatenate(texts)[order]
-        arrays = [pa.array(out, pa.utf8(), mask=~valid)]
+    if col.code in WIDTHS:
+        kind = np.dtype(np.bool_ if col.code == "?" else NUMPY[col.code])
+        values = np.zeros(count, kind)
+        values[row] = _whole([_numbers(p, kind) for p in pieces])[order]
+        arrays = [_array(col, values, valid)]
     else:
-        dtype = np.dtype(np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code])
-        values = np.zeros(rows, dtype)
-        if pieces:
-            numbers = [_numbers(p, data, dtype) for p, _, data in pieces]
-            values[row] = np.concatenate(numbers)[order]
-        arrays = [pa.array(values, col.type, mask=None if valid.all() else ~valid)]
+        out = np.full(count, None, object)
+        out[row] = _whole([_objects(col, p) for p in pieces])[order]
+        arrays = [pa.array(out, col.type, mask=~valid)]
     if col.typed:
         index = pa.array(kinds, pa.int8(), mask=~logged)
         arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
     return arrays
 
 
-def _whole(col: Column, part: _Part, code: str, data: Any) -> pa.Array | None:
-    """A column that is one group's page as it is."""
-    if code != col.code:
+def _nothing(col: Column, count: int) -> list[pa.Array]:
+    arrays = [pa.nulls(count, col.type)]
+    if col.typed:
+        arrays.append(pa.nulls(count, _TYPE_COLUMN))
+    return arrays
+
+
+def _records(piece: _Piece, rows: _Rows, count: int) -> Array:
+    if piece.records is not None:
+        return piece.records
+    return np.arange(count if rows.of_record is None else len(rows.of_record))
+
+
+def _at_once(col: Column, piece: _Piece, rows: _Rows, count: int) -> pa.Array | None:
+    """A column that is one page as it is; None if it must be put together."""
+    if piece.code != col.code or rows.of_record is not None or piece.pick is not None:
         return None
-    if isinstance(data, Text):
-        if part.pick is not None:
+    data = piece.data
+    if isinstance(data, Lists):
+        return _lists(col, data, piece.records, count)
+    if piece.records is not None:
+        if col.code not in WIDTHS:
             return None
+        values = np.zeros(count, data.dtype)  # type: ignore[union-attr] # numbers are arrays
+        values[piece.records] = data
+        valid = np.zeros(count, np.bool_)
+        valid[piece.records] = True
+        return _array(col, values, valid)
+    if isinstance(data, Text):
         offsets = np.zeros(len(data.lengths) + 1, np.int32)
         np.cumsum(data.lengths, out=offsets[1:])
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data.data)]
         return pa.Array.from_buffers(pa.utf8(), len(data.lengths), buffers)
-    values = data if part.pick is None else data[part.pick]
-    if code == "?":
-        return pa.array(values)
-    return _as_is(col.type, np.asarray(values))
+    if col.code == "?":
+        return pa.array(data)
+    return _as_is(col.type, np.asarray(data)) if col.code in WIDTHS else None
 
 
-def _rows_of(part: _Part) -> Array:
-    return np.arange(len(part.seq)) if part.row is _ALL else part.row
+def _lists(col: Column, data: Lists, records: Array | None, count: int) -> pa.Array:
+    """Lists of numbers; null in rows that have none."""
+    lengths = np.zeros(count + 1, np.int32)
+    lengths[1:][slice(None) if records is None else records] = data.lengths
+    valid = None
+    if records is not None:
+        has = np.zeros(count, np.bool_)
+        has[records] = True
+        valid = pa.py_buffer(np.packbits(has, bitorder="little"))
+    offsets = pa.py_buffer(np.cumsum(lengths, dtype=np.int32))
+    items = _as_is(col.type.value_type, data.values)
+    return pa.Array.from_buffers(col.type, count, [valid, offsets], children=[items])
 
 
-def _numbers(part: _Part, data: Any, dtype: np.dtype[Any]) -> Array:
-    if data is None:
-        return np.zeros(len(part.seq), dtype)
-    picked = data if part.pick is None else data[part.pick]
-    made: Array = picked.astype(dtype, copy=False)
+def _array(col: Column, values: Array, valid: Array) -> pa.Array:
+    """Numbers, null where they are not valid."""
+    if col.code == "?":
+        return pa.array(values, mask=None if valid.all() else ~valid)
+    bits = np.packbits(valid, bitorder="little")
+    buffers = [pa.py_buffer(bits), pa.py_buffer(values)]
+    return pa.Array.from_buffers(col.type, len(values), buffers)
+
+
+def _numbers(piece: _Piece, kind: np.dtype[Any]) -> Array:
+    if piece.code == "n":
+        records = piece.records
+        return np.zeros(len(piece.data) if records is None else len(records), kind)  # type: ignore[arg-type]
+    data = np.asarray(piece.data)
+    made: Array = (data if piece.pick is None else data[piece.pick]).astype(kind, copy=False)
     return made
 
 
-def _texts(col: Column, part: _Part, code: str, data: Any) -> Array:
-    if data is None:
-        return np.full(len(part.seq), "null" if col.code == "j" else None, object)
-    values = list(data) if code in codec.SCALAR_CODES else data
-    values = values if isinstance(values, list) else values.tolist()
-    if part.pick is not None:
-        values = [values[i] for i in part.pick.tolist()]
+def _objects(col: Column, piece: _Piece) -> Array:
+    """Values as Python objects, or as JSON text where the column is that."""
+    values = values_of(piece.code, piece.data)
+    if piece.pick is not None:
+        values = [values[i] for i in piece.pick.tolist()]
     if col.code == "j":
         values = [json_text(v) for v in values]
-    out = np.empty(len(values), object)
-    out[:] = values
+    out: Array = np.fromiter(values, object, len(values))
     return out
 
 
@@ -380,19 +518,16 @@ def json_text(value: Any) -> str:
 def _build_slowly(
     unit: Unit,
     columns: Sequence[Column],
+    shape: pa.Schema,
     own: Sequence[str],
     paths: frozenset[Key] | None,
     where: Where,
     late: Late,
     started: int | None,
-    report: Callable[[Damage], None],
+    report: Report,
 ) -> Batch:
     """`build` by way of Python rows, where late rows are to be merged in."""
-    rows = [
-        row
-        for row in python_rows(unit, where, late, report)
-        if inside(where.step, row.step) and (paths is None or not paths.isdisjoint(row.leaves))
-    ]
+    rows = list(python_rows(unit, where, late, report, paths))
     steps = np.array([r.step for r in rows], np.int64)
     last = np.array([r.time for r in rows], np.int64)
     first = np.array([r.first_time for r in rows], np.int64)
@@ -405,29 +540,23 @@ def _build_slowly(
         if col.code == "j":
             texts = [json_text(v) if had else None for v, had in zip(values, logged, strict=True)]
             made = pa.array(texts, pa.utf8())
-        elif col.code == "s":
+        elif col.code not in WIDTHS:
             made = pa.array(values, col.type)
         else:
-            dtype = np.bool_ if col.code == "?" else codec.NUMPY_TYPES[col.code]
+            dtype = np.bool_ if col.code == "?" else NUMPY[col.code]
             mask = np.array([v is None for v in values], np.bool_)
             filled = np.array([0 if v is None else v for v in values], dtype)
             made = pa.array(filled, col.type, mask=mask)
         arrays.append(made)
         if col.typed:
             marks = [
-                _KIND_INDEX[_kind_code(v)] if had else None
+                _KIND_INDEX[code_of(v)] if had else None
                 for v, had in zip(values, logged, strict=True)
             ]
             index = pa.array(marks, pa.int8())
             arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
-    arrow = pa.RecordBatch.from_arrays(arrays, schema=schema(own, columns))
+    arrow = pa.RecordBatch.from_arrays(arrays, schema=shape)
     return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))
-
-
-def _kind_code(value: Any) -> str:
-    if value is None:
-        return "n"
-    return "s" if isinstance(value, str) else type_code(value)
 
 
 def with_writer(plain: pa.Schema) -> pa.Schema:
@@ -438,58 +567,8 @@ def with_writer(plain: pa.Schema) -> pa.Schema:
 def written_by(batch: Batch, writer: str, rank: int | None) -> Batch:
     """A batch of one journal with the columns of `with_writer`."""
     rows = batch.arrow.num_rows
-    told = [pa.repeat(pa.scalar(writer), rows), pa.repeat(pa.scalar(rank, pa.int64()), rows)]
+    more = [pa.repeat(pa.scalar(writer), rows), pa.repeat(pa.scalar(rank, pa.int64()), rows)]
     arrow = pa.RecordBatch.from_arrays(
-        [*batch.arrow.columns, *told], schema=with_writer(batch.arrow.schema)
+        [*batch.arrow.columns, *more], schema=with_writer(batch.arrow.schema)
     )
     return Batch(arrow, batch.times, batch.writer, batch.seqs)
-
-
-def merge(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
-    """Batches of several journals as one stream, ordered by time, writer, seq.
-
-    Holds one batch of each journal at a time.
-    """
-    heads: list[Batch | None] = [_next(stream) for stream in streams]
-    while True:
-        live = [b for b in heads if b is not None]
-        if not live:
-            return
-        # Up to the earliest end among the batches at hand, no other row can come in between.
-        limit = min(int(b.times[-1]) for b in live)
-        taken: list[Batch] = []
-        for index, batch in enumerate(heads):
-            if batch is None:
-                continue
-            count = int(np.searchsorted(batch.times, limit, side="right"))
-            if count:
-                taken.append(_slice(batch, 0, count))
-            rest = len(batch.times) - count
-            heads[index] = _slice(batch, count, rest) if rest else _next(streams[index])
-        yield _interleave(taken)
-
-
-def _next(stream: Iterator[Batch]) -> Batch | None:
-    for batch in stream:
-        if batch.arrow.num_rows:
-            return batch
-    return None
-
-
-def _slice(batch: Batch, start: int, count: int) -> Batch:
-    end = start + count
-    return Batch(
-        batch.arrow.slice(start, count), batch.times[start:end], batch.writer, batch.seqs[start:end]
-    )
-
-
-def _interleave(batches: list[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    batches = sorted(batches, key=lambda b: b.writer)
-    times = np.concatenate([b.times for b in batches])
-    seqs = np.concatenate([b.seqs for b in batches])
-    ranks = np.concatenate([np.full(len(b.times), i) for i, b in enumerate(batches)])
-    order = np.lexsort((seqs, ranks, times))
-    arrow = pa.concat_batches([b.arrow for b in batches]).take(pa.array(order))
-    return Batch(arrow, times[order], "", seqs[order])

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UnknownMetric
 from runlog.frozen import frozen
-from runlog.keys import OWN, Key
-from runlog.read.rows import Late, Row, Unit, Where, late_rows, python_rows, units
+from runlog.keys import OWN, Key, metric_name, metric_path
+from runlog.read.rows import HistoryRow, Late, Unit, late_rows, plain_rows, python_rows, units
 from runlog.read.tabular import Tabular
+from runlog.read.where import Where
 from runlog.segment.segment import Segment
-from runlog.totals.totals import Metric
+from runlog.totals.totals import Metrics
 
 if TYPE_CHECKING:
     import types
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from runlog.read import arrow
+    from runlog.read.merge_batches import Batch
     from runlog.wire.encodings import Array
 
 _WORTH_THREADS = 400_000
 """Values from which on several threads read sooner than one, their start included."""
 
 
-def _plan() -> types.ModuleType:
+def _arrow() -> types.ModuleType:
     """The Arrow half, imported when first needed: pyarrow takes a tenth of a second."""
     from runlog.read import arrow
 
@@ -52,14 +54,14 @@ class Source:
 
     Attributes:
         journals: writer id and segments of every journal.
-        metrics: by path, over all journals.
+        metrics: over all journals.
         started: when the run began, µs; None if unknown.
         report: told of pages that cannot be read; raises if the reader is strict.
         ranks: of the processes that wrote the journals, by writer id, where they said.
     """
 
     journals: tuple[tuple[str, list[Segment]], ...]
-    metrics: Mapping[Key, Metric]
+    metrics: Metrics
     started: int | None
     report: Callable[[Damage], None]
     ranks: Mapping[str, int | None]
@@ -92,29 +94,32 @@ class History(Tabular):
         self._late: Late = late
         self._writers = writers
         self._own: tuple[str, ...] = OWN
-        ordered = sorted(source.metrics.values(), key=lambda m: m.first)
-        self._metrics = ordered
         self._paths: frozenset[Key] | None = None
-        if keys is not None:
-            self._choose(list(keys), {m.name: m for m in ordered})
+        self._metrics: list[Key]
+        if keys is None:
+            self._metrics = source.metrics.in_order()
+        else:
+            self._choose(list(keys), source.metrics)
 
-    def _choose(self, keys: list[str], known: dict[str, Metric]) -> None:
+    def _choose(self, keys: list[str], known: Metrics) -> None:
+        paths = {key: metric_path(key) for key in keys if isinstance(key, str)}
         for key in keys:
-            if key not in known and key not in OWN:
+            if paths.get(key) not in known and key not in OWN:
                 import difflib  # deferred: it is slow to import, and only mistakes need it
 
-                close = difflib.get_close_matches(str(key), [*known, *OWN], 1)
+                names = [metric_name(path) for path in known]
+                close = difflib.get_close_matches(str(key), [*names, *OWN], 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UnknownMetric(f"no row of this run has a metric {key!r}{hint}")
-        self._metrics = [known[key] for key in dict.fromkeys(keys) if key in known]
+        self._metrics = list(dict.fromkeys(paths[key] for key in keys if paths[key] in known))
         self._own = ("_step", *(k for k in OWN[1:] if k in keys))
         if self._metrics:
-            self._paths = frozenset(m.path for m in self._metrics)
+            self._paths = frozenset(self._metrics)
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the metrics, in order of first appearance or as asked for."""
-        return tuple(m.name for m in self._metrics)
+        return tuple(map(metric_name, self._metrics))
 
     # ------------------------------------------------------------ Python values
 
@@ -124,38 +129,55 @@ class History(Tabular):
         A row has only the keys that were logged for it.
         """
         chosen = self._chosen()
-        for index, ((_, writer, _), row) in enumerate(self._ordered_rows()):
-            if chosen is None or index in chosen:
+        if len(self._source.journals) == 1 and not self._writers:
+            writer, segments = self._source.journals[0]
+            rows = self._one_journal(writer, segments)
+        else:
+            rows = (self._dict(row, writer) for (_, writer, _), row in self._ordered_rows())
+        if chosen is not None:
+            rows = (row for index, row in enumerate(rows) if index in chosen)
+        return rows
+
+    def _one_journal(self, writer: str, segments: list[Segment]) -> Iterator[dict[str, Any]]:
+        """Rows as dicts; those that are just one record each without a detour."""
+        for unit in self._units(writer, segments):
+            plain = None
+            if self._late != "only" and self._paths is None and self._where.everything:
+                plain = plain_rows(unit, self._source.started, self._source.report)
+            if plain is not None:
+                yield from plain
+                continue
+            for row in self._python_rows(unit):
                 yield self._dict(row, writer)
 
-    def _ordered_rows(self) -> Iterator[tuple[tuple[int, str, int], Row]]:
+    def _python_rows(self, unit: Unit) -> Iterator[HistoryRow]:
+        return python_rows(unit, self._where, self._late, self._source.report, self._paths)
+
+    def _ordered_rows(self) -> Iterator[tuple[tuple[int, str, int], HistoryRow]]:
         streams = [self._journal_rows(writer, segs) for writer, segs in self._source.journals]
+        if len(streams) == 1:
+            return streams[0]
         return heapq.merge(*streams, key=lambda item: item[0])
 
     def _journal_rows(
         self, writer: str, segments: list[Segment]
-    ) -> Iterator[tuple[tuple[int, str, int], Row]]:
+    ) -> Iterator[tuple[tuple[int, str, int], HistoryRow]]:
         latest = 0
         for unit in self._units(writer, segments):
-            for row in python_rows(unit, self._where, self._late, self._source.report):
-                if self._paths is not None:
-                    row.leaves = {p: v for p, v in row.leaves.items() if p in self._paths}
-                    if not row.leaves:
-                        continue
+            for row in self._python_rows(unit):
                 latest = max(latest, row.first_time)
                 yield (latest, writer, row.seq), row
 
-    def _dict(self, row: Row, writer: str) -> dict[str, Any]:
+    def _dict(self, row: HistoryRow, writer: str) -> dict[str, Any]:
         out: dict[str, Any] = {"_step": row.step}
         if "_timestamp" in self._own:
             out["_timestamp"] = row.time / 1e6
-        if "_runtime" in self._own:
-            out["_runtime"] = (row.time - (self._source.started or row.time)) / 1e6
+        if "_runtime" in self._own and self._source.started is not None:
+            out["_runtime"] = (row.time - self._source.started) / 1e6
         if self._writers:
             out |= {"_writer": writer, "_rank": self._source.ranks.get(writer)}
-        for key, value in row.data().items():
-            out.setdefault(key, value)
-        return out
+        data = row.data()
+        return {**out, **data, **out} if not out.keys().isdisjoint(data) else {**out, **data}
 
     def _units(self, writer: str, segments: list[Segment]) -> Iterator[Unit]:
         late: Mapping[int, Mapping[Key, Any]] = {}
@@ -172,11 +194,21 @@ class History(Tabular):
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the batches; known without reading a page."""
-        plain = _plan().schema(self._own, self._columns())
-        return _plan().with_writer(plain) if self._writers else plain
+        return self._shown(_arrow().schema(self._own, self._columns()))
+
+    def _shown(self, plain: pa.Schema) -> pa.Schema:
+        return _arrow().with_writer(plain) if self._writers else plain
 
     def _columns(self) -> list[arrow.Column]:
-        return [_plan().column(metric) for metric in self._metrics]
+        metrics = self._source.metrics
+        make = _arrow().column
+        # A metric that is named like an own column stands behind it, here as in rows.
+        own = {*OWN, "_writer", "_rank"} if self._writers else set(OWN)
+        return [
+            make(path, metrics.codes(path), metrics)
+            for path in self._metrics
+            if len(path) > 1 or path[0] not in own
+        ]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches in order of rows; one or a few chunks of the journal each."""
@@ -206,15 +238,17 @@ class History(Tabular):
         """Number of rows, `samples` aside; reads steps, not metrics."""
         columns: list[arrow.Column] = []
         total = 0
+        shape = _arrow().schema(self._own, columns)
         for writer, segments in self._source.journals:
             for unit in self._units(writer, segments):
-                total += self._build(unit, columns).arrow.num_rows
+                total += self._build(unit, columns, shape).arrow.num_rows
         return total
 
-    def _build(self, unit: Unit, columns: Sequence[arrow.Column]) -> arrow.Batch:
-        built: arrow.Batch = _plan().build(
+    def _build(self, unit: Unit, columns: Sequence[arrow.Column], shape: pa.Schema) -> Batch:
+        built: Batch = _arrow().build(
             unit,
             columns,
+            shape,
             self._own,
             self._paths,
             self._where,
@@ -224,35 +258,43 @@ class History(Tabular):
             timed=len(self._source.journals) > 1,
         )
         if self._writers:
-            return _plan().written_by(built, unit.writer, self._source.ranks.get(unit.writer))  # type: ignore[no-any-return]
+            return _arrow().written_by(built, unit.writer, self._source.ranks.get(unit.writer))  # type: ignore[no-any-return]
         return built
 
-    def _merged(self) -> Iterator[arrow.Batch]:
+    def _merged(self) -> Iterator[Batch]:
         columns = self._columns()
-        streams = [self._stream(writer, segs, columns) for writer, segs in self._source.journals]
+        shape = _arrow().schema(self._own, columns)
+        streams = [
+            self._stream(writer, segs, columns, shape) for writer, segs in self._source.journals
+        ]
         if len(streams) == 1:
             return streams[0]
-        merged: Iterator[arrow.Batch] = _plan().merge(streams)
-        return merged
+        from runlog.read.merge_batches import merge
+
+        return merge(streams)
 
     def _stream(
-        self, writer: str, segments: list[Segment], columns: Sequence[arrow.Column]
-    ) -> Iterator[arrow.Batch]:
+        self,
+        writer: str,
+        segments: list[Segment],
+        columns: Sequence[arrow.Column],
+        shape: pa.Schema,
+    ) -> Iterator[Batch]:
         """Batches of one journal in order; built ahead on other threads where that is worth it."""
         workers = min(4, os.cpu_count() or 1)
-        rows = sum(group.rows for segment in segments for group in segment.groups)
+        rows = sum(segment.table.rows for segment in segments if segment.table is not None)
         values = rows * len(columns)
         if len(segments) < 2 or workers < 2 or values < _WORTH_THREADS:
             for unit in self._units(writer, segments):
-                yield self._build(unit, columns)
+                yield self._build(unit, columns, shape)
             return
         # Here, because it cannot be imported while Python ends, when a run may still read itself.
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(workers, thread_name_prefix="runlog-read") as pool:
-            ahead: deque[Future[arrow.Batch]] = deque()
+            ahead: deque[Future[Batch]] = deque()
             for unit in self._units(writer, segments):
-                ahead.append(pool.submit(self._build, unit, columns))
+                ahead.append(pool.submit(self._build, unit, columns, shape))
                 if len(ahead) > 2 * workers:
                     yield ahead.popleft().result()
             while ahead:
@@ -271,7 +313,8 @@ class History(Tabular):
         """All rows as an Arrow table."""
         import pyarrow as pa
 
-        return pa.Table.from_batches(list(self.batches()), self.schema)
+        batches = list(self.batches())
+        return pa.Table.from_batches(batches, batches[0].schema if batches else self.schema)
 
     def to_numpy(self) -> dict[str, Array]:
         """Columns as numpy arrays by name; where a row lacks a number, NaN stands."""

@@ -7,95 +7,42 @@ few segments that one row may span, and the amount of a journal that is in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from runlog.damage import Damage
-from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import frozen, slotted
-from runlog.keys import Key, flatten, nest
-from runlog.records import Log
-from runlog.segment.segment import RowGroup, Segment, entries
+from runlog.keys import OWN, Key, nest
+from runlog.read.where import Where, inside, overlaps
+from runlog.segment.entries import row_dicts, row_leaves, tables
+from runlog.segment.segment import Own, PageLost, Report, Segment, Table
 from runlog.wire.framing import TAG_LOG
+from runlog.wire.row import LATE
 
 if TYPE_CHECKING:
-    from runlog.records import Entry
+    from runlog.wire.encodings import Array
 
 Late = Literal["merge", "drop", "only"]
-Range = tuple[int | None, int | None]
 
 
-@frozen
-class Where:
-    """Which records of a history to read.
-
-    Ranges are (from, to), `to` exclusive; None, for one end or for both, is open.
-
-    Attributes:
-        step: steps.
-        seq: sequence numbers within each journal.
-        time: µs since the Unix epoch, UTC.
-    """
-
-    step: Range | None = (None, None)
-    seq: Range | None = (None, None)
-    time: Range | None = (None, None)
-
-    def __post_init__(self) -> None:
-        for name in ("step", "seq", "time"):
-            pair = getattr(self, name)
-            if pair is None:
-                object.__setattr__(self, name, (None, None))
-                continue
-            if not (isinstance(pair, tuple) and len(pair) == 2):
-                raise ArgumentTypeError(f"where.{name} must be a pair (from, to), not {pair!r}")
-            if not all(v is None or isinstance(v, int) for v in pair):
-                raise ArgumentTypeError(
-                    f"where.{name} must hold whole numbers or None, not {pair!r}"
-                )
-
-    @property
-    def everything(self) -> bool:
-        """Whether no record is left out."""
-        return self.step == self.seq == self.time == (None, None)
-
-
-def coerce_where(where: Where | Mapping[str, Any] | None) -> Where:
-    """A `Where` from what a caller gave.
-
-    Raises:
-        ArgumentTypeError, ArgumentValueError: it is none.
-    """
-    if where is None:
-        return Where()
-    if isinstance(where, Where):
-        return where
-    if not isinstance(where, Mapping):
-        raise ArgumentTypeError(f"where must be runlog.Where or a mapping, not {where!r}")
-    unknown = set(where) - {"step", "seq", "time"}
-    if unknown:
-        raise ArgumentValueError(f"where has no {min(unknown)!r}; it has step, seq and time")
-    return Where(**{k: None if pair is None else tuple(pair) for k, pair in where.items()})
-
-
-def overlaps(pair: Range | None, first: int, last: int) -> bool:
-    """Whether a range meets [first, last]."""
-    low, high = pair or (None, None)
-    return (low is None or last >= low) and (high is None or first < high)
-
-
-def inside(pair: Range | None, value: int) -> bool:
-    """Whether a range holds a number."""
-    return overlaps(pair, value, value)
-
-
-def meets(group: RowGroup, where: Where) -> bool:
-    """Whether a row group may hold records that are asked for; told by its directory alone."""
+def meets(segment: Segment, where: Where) -> bool:
+    """Whether a segment may hold records that are asked for; no column is read."""
+    if where.everything:
+        return True
     return (
-        overlaps(where.seq, group.first_seq, group.last_seq)
-        and overlaps(where.time, group.first_time, group.last_time)
-        and overlaps(where.step, group.min_step, group.max_step)
+        overlaps(where.seq, segment.first_seq, segment.last_seq)
+        and overlaps(where.time, segment.first_time, segment.last_time)
+        and _steps_meet(segment, where)
     )
+
+
+def _steps_meet(segment: Segment, where: Where) -> bool:
+    if where.step in (None, (None, None)) or segment.table is None:
+        return True
+    try:
+        span = segment.table.stats.spans[0]
+    except PageLost:
+        return True  # reported where the rows are read
+    return overlaps(where.step, span.min_step, span.max_step)
 
 
 @frozen
@@ -112,22 +59,20 @@ class Unit:
     segments: tuple[Segment, ...]
     late: Mapping[int, Mapping[Key, Any]]
 
-    def groups(self, where: Where, paths: frozenset[Key] | None) -> list[RowGroup]:
-        """Row groups with records that are asked for, late ones aside."""
-        whole = where.everything
+    def tables(self, where: Where, paths: Collection[Key] | None) -> list[Table]:
+        """Tables with records that are asked for."""
         return [
-            g
+            segment.table
             for segment in self.segments
-            for g in segment.groups
-            if not g.late
-            and (whole or meets(g, where))
-            and (paths is None or not paths.isdisjoint(g.paths))
+            if segment.table is not None
+            and meets(segment, where)
+            and (paths is None or any(path in segment.table.places for path in paths))
         ]
 
     @property
     def raw_rows(self) -> bool:
         """Whether it holds rows of a newer version, kept as they were written."""
-        return any(TAG_LOG in s.others for s in self.segments)
+        return any(TAG_LOG in s.others.counts for s in self.segments)
 
 
 def units(
@@ -137,22 +82,23 @@ def units(
     steps = sorted(late)
     joined: list[list[Segment]] = []
     last: int | None = None
+    unknown = False  # whether the newest segment has rows whose steps are not at hand
     for segment in segments:
-        timely = [g for g in segment.groups if not g.late]
-        if not timely and TAG_LOG not in segment.others:
+        raw = TAG_LOG in segment.others.counts
+        if segment.table is None and not raw:
             continue
-        if joined and (not timely or last is None or min(g.min_step for g in timely) <= last):
+        if joined and (raw or unknown or _goes_on(segment, last)):
             joined[-1].append(segment)
         else:
             joined.append([segment])
-        if timely:
-            end_step = max(g.max_step for g in timely)
-            last = end_step if last is None else max(last, end_step)
+        unknown = raw
+        if segment.max_step is not None:
+            last = segment.max_step if last is None else max(last, segment.max_step)
     taken = 0
     for index, part in enumerate(joined):
         end = None
         if index + 1 < len(joined):
-            end = min(g.min_step for g in joined[index + 1][0].groups if not g.late)
+            end = _first_step(joined[index + 1][0])
         mine: dict[int, Mapping[Key, Any]] = {}
         while taken < len(steps) and (end is None or steps[taken] < end):
             mine[steps[taken]] = late[steps[taken]]
@@ -162,29 +108,91 @@ def units(
         yield Unit(writer, tuple(segments[:1]), late)
 
 
+def _goes_on(segment: Segment, last: int | None) -> bool:
+    """Whether a segment's first row may belong to one of a step up to `last`."""
+    first = _first_step(segment)
+    return first is None or last is None or first <= last
+
+
+def _first_step(segment: Segment) -> int | None:
+    """Least step of rows that were not late; None if there are none, or it cannot be known."""
+    if segment.table is None:
+        return None
+    try:
+        on_time = segment.table.stats.on_time
+    except PageLost:
+        return None
+    return None if on_time is None else on_time.min_step
+
+
+def has_late(segment: Segment) -> bool:
+    """Whether a segment may hold rows that were late."""
+    if TAG_LOG in segment.others.counts:
+        return True
+    table = segment.table
+    return table is not None and bool(table.late)
+
+
 def late_rows(
-    segments: list[Segment], where: Where, report: Callable[[Damage], None]
+    segments: Iterable[Segment], where: Where, report: Report
 ) -> dict[int, dict[Key, Any]]:
     """Values logged for steps already behind, by step; the newest wins."""
     out: dict[int, dict[Key, Any]] = {}
     for segment in segments:
-        if any(g.late and meets(g, where) for g in segment.groups):
-            for entry in entries(segment, "", report, frozenset({TAG_LOG})):
-                if entry.record.late and _wanted(entry, where):
-                    out.setdefault(entry.record.step, {}).update(flatten(entry.record.data))
+        if has_late(segment) and meets(segment, where):
+            for _, _, step, leaves in _records(segment, where, report, late=True):
+                if leaves:
+                    out.setdefault(step, {}).update(leaves)
     return out
 
 
-def _wanted(entry: Entry, where: Where) -> bool:
-    return (
-        inside(where.seq, entry.seq)
-        and inside(where.time, entry.time)
-        and inside(where.step, entry.record.step)
-    )
+def _records(
+    segment: Segment,
+    where: Where,
+    report: Report,
+    *,
+    late: bool,
+    paths: Collection[Key] | None = None,
+) -> Iterator[tuple[int, int, int, dict[Key, Any]]]:
+    """Seq, time, step and leaves of the records that are asked for, in order."""
+    found = tables(segment, "", report)
+    if len(found) == 1:
+        yield from _of_table(found[0], where, report, late=late, paths=paths)
+        return
+    every = [r for table in found for r in _of_table(table, where, report, late=late, paths=paths)]
+    yield from sorted(every, key=lambda record: record[0])
+
+
+def _of_table(
+    table: Table, where: Where, report: Report, *, late: bool, paths: Collection[Key] | None
+) -> Iterator[tuple[int, int, int, dict[Key, Any]]]:
+    try:
+        seqs, times, steps, flags = (table.pages.own(which).tolist() for which in Own)
+    except PageLost as lost:
+        report(lost.damage)
+        return
+    wanted = None
+    if table.late or paths is not None:
+        wanted = [
+            number
+            for number, key in enumerate(table.keys)
+            if (number in table.late) == late and (paths is None or key in paths)
+        ]
+        if not wanted and (late or paths is not None):
+            return
+    everything = where.everything
+    rows = zip(seqs, times, steps, flags, row_leaves(table, report, wanted), strict=True)
+    for seq, time, step, flag, (keys, values) in rows:
+        if (flag & LATE != 0) != late:
+            continue
+        if everything or (
+            inside(where.seq, seq) and inside(where.time, time) and inside(where.step, step)
+        ):
+            yield seq, time, step, dict(zip(keys, values, strict=True))
 
 
 @slotted
-class Row:
+class HistoryRow:
     """One row of the history, as exact Python values.
 
     Attributes:
@@ -202,42 +210,111 @@ class Row:
 
     def data(self) -> dict[str, Any]:
         """Values as logged, nested."""
+        if all([len(key) == 1 for key in self.leaves]):  # noqa: C419 - a list is faster
+            return {key[0]: value for key, value in self.leaves.items()}
         return nest(self.leaves)
 
 
 def python_rows(
-    unit: Unit, where: Where, late: Late, report: Callable[[Damage], None]
-) -> list[Row]:
-    """Rows of a unit, merged record by record: the plain form of the rule."""
-    rows: dict[int, Row] = {}
-    for segment in unit.segments:
-        for entry in entries(segment, unit.writer, report, frozenset({TAG_LOG})):
-            log: Log = entry.record
-            if log.late != (late == "only") or not _wanted(entry, where):
-                continue
-            _merge(rows, log.step, entry.time, entry.seq, flatten(log.data))
-    if late == "merge":
-        for step, leaves in unit.late.items():
-            near = rows.get(step)
-            if near is None and unit.segments:
-                before = [r for r in rows.values() if r.step < step]
-                anchor = before[-1] if before else next(iter(rows.values()), None)
-                time = anchor.time if anchor else unit.segments[0].first_time
-                seq = anchor.seq if anchor else unit.segments[0].first_seq
-                _merge(rows, step, time, seq, leaves)
-            elif near is not None:
-                _merge(rows, step, near.time, near.seq, leaves)
-        return sorted(rows.values(), key=lambda r: r.step)
-    return list(rows.values())
+    unit: Unit, where: Where, late: Late, report: Report, paths: Collection[Key] | None = None
+) -> Iterator[HistoryRow]:
+    """Rows of a unit, merged record by record: the plain form of the rule.
 
-
-def _merge(rows: dict[int, Row], step: int, time: int, seq: int, leaves: Mapping[Key, Any]) -> None:
-    row = rows.get(step)
-    if row is None:
-        rows[step] = Row(step, time, time, seq, dict(leaves))
+    With `paths`, rows of these metrics alone; rows that have none are left out.
+    """
+    if unit.late:
+        yield from _merged(unit, where, report, paths)
         return
+    row: HistoryRow | None = None
+    for segment in unit.segments:
+        if not meets(segment, where):
+            continue
+        records = _records(segment, where, report, late=late == "only", paths=paths)
+        for seq, time, step, leaves in records:
+            if paths is not None and not leaves:
+                continue
+            if row is not None and row.step == step and late != "only":
+                _lay_over(row, time, leaves)
+                continue
+            if row is not None:
+                yield row
+            row = HistoryRow(step, time, time, seq, leaves)
+    if row is not None:
+        yield row
+
+
+def plain_rows(unit: Unit, started: int | None, report: Report) -> Iterator[dict[str, Any]] | None:
+    """Rows as dicts, where each is just one record; None if some are not, or cannot be read.
+
+    Args:
+        unit: where from.
+        started: when the run began, µs; None if unknown.
+        report: told of columns that cannot be read.
+    """
+    if unit.late or unit.raw_rows:
+        return None
+    found: list[tuple[Table, Array, Array]] = []
+    last: int | None = None
+    for table in unit.tables(Where(), None):
+        try:
+            time, step, flags = (table.pages.own(w) for w in (Own.TIME, Own.STEP, Own.FLAGS))
+        except PageLost:
+            return None
+        own = {key[0] for key in table.keys}
+        if (flags & LATE).any() or not own.isdisjoint(OWN):
+            return None
+        if (step[1:] == step[:-1]).any() or last == int(step[0]):
+            return None
+        last = int(step[-1])
+        found.append((table, time, step))
+    return _plain_rows(found, started, report)
+
+
+def _plain_rows(
+    found: Iterable[tuple[Table, Array, Array]], started: int | None, report: Report
+) -> Iterator[dict[str, Any]]:
+    for table, time, step in found:
+        rows = zip(step.tolist(), (time / 1e6).tolist(), row_dicts(table, report), strict=True)
+        if started is None:
+            for at, seconds, data in rows:
+                yield {"_step": at, "_timestamp": seconds, **data}
+            continue
+        runtimes = ((time - started) / 1e6).tolist()
+        for (at, seconds, data), runtime in zip(rows, runtimes, strict=True):
+            yield {"_step": at, "_timestamp": seconds, "_runtime": runtime, **data}
+
+
+def _lay_over(row: HistoryRow, time: int, leaves: Mapping[Key, Any]) -> None:
     row.time = max(row.time, time)
     for path, value in leaves.items():
         # The newest value comes last, so that it wins where paths collide.
         row.leaves.pop(path, None)
         row.leaves[path] = value
+
+
+def _merged(
+    unit: Unit, where: Where, report: Report, paths: Collection[Key] | None
+) -> Iterator[HistoryRow]:
+    """Rows with late ones laid over, and rows made for late ones that have no step of their own."""
+    plain = Unit(unit.writer, unit.segments, {})
+    on_time = list(python_rows(plain, Where(), "drop", report))
+    if where.everything:
+        rows = {row.step: row for row in on_time}
+    else:
+        rows = {row.step: row for row in python_rows(plain, where, "drop", report)}
+    for step, leaves in unit.late.items():
+        near = rows.get(step)
+        if near is not None:
+            _lay_over(near, near.time, leaves)
+            continue
+        before = [r for r in on_time if r.step < step]
+        anchor = before[-1] if before else on_time[0] if on_time else None
+        time = anchor.time if anchor else unit.segments[0].first_time
+        seq = anchor.seq if anchor else unit.segments[0].first_seq
+        rows[step] = HistoryRow(step, time, time, seq, dict(leaves))
+    for row in sorted(rows.values(), key=lambda r: r.step):
+        if paths is not None:
+            row.leaves = {p: v for p, v in row.leaves.items() if p in paths}
+            if not row.leaves:
+                continue
+        yield row

@@ -106,7 +106,9 @@ def standing(processes: Iterable[Process]) -> Standing:
     worst of them ended. A process that a later one went on from no longer counts.
     """
     everyone = list(processes)
-    current = [p for p in everyone if not any(_goes_on_from(q, p) for q in everyone)]
+    # A process that resumed, or branched off, goes on from all that had ended before it began.
+    later = max((p.started for p in everyone if _continues(p)), default=None)
+    current = [p for p in everyone if later is None or later <= p.last]
     if not current:
         return Standing("empty")
     open_ended = [p for p in current if p.finish is None]
@@ -122,7 +124,6 @@ def standing(processes: Iterable[Process]) -> Standing:
     return Standing("finished", last.finish)
 
 
-def _goes_on_from(later: Process, earlier: Process) -> bool:
+def _continues(process: Process) -> bool:
     """Whether a process resumed, or branched off, what another had left."""
-    continues = later.start.resumed_from is not None or later.start.branch_of is not None
-    return continues and later.started > earlier.last
+    return process.start.resumed_from is not None or process.start.branch_of is not None

@@ -5,8 +5,12 @@ from __future__ import annotations
 from runlog.frozen import frozen
 from runlog.keys import metric_name
 from runlog.records.declare import BY_TAG
-from runlog.segment.segment import PageLost, Segment
-from runlog.wire.framing import TAG_LOG
+from runlog.segment.segment import Segment, Table
+from runlog.wire.framing import TAG_LOG, TAIL_OVERHEAD
+from runlog.wire.types import WIDTHS
+
+_ROW_HEAD = 24
+"""Bytes of an unsealed row's payload besides its values."""
 
 
 @frozen
@@ -28,31 +32,27 @@ class Usage:
 
 def weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[str, int]) -> None:
     """Add the bytes of a segment to those counted so far."""
-    for group in segment.groups:
-        if not group.sizes:
-            continue
-        by_type["log"] = by_type.get("log", 0) + sum(group.sizes)
-        for path, size in zip(group.paths, group.sizes[3:], strict=True):
-            name = metric_name(path)
-            by_metric[name] = by_metric.get(name, 0) + size
-    if not segment.sealed:
-        size = sum(g.rows * _tail_row(g.types) for g in segment.groups)
-        by_type["log"] = by_type.get("log", 0) + size
-    try:
-        others = segment.load_others()
-    except PageLost:
-        return
-    for raw in others:
+    table = segment.table
+    if table is not None:
+        sizes = table.pages.sizes()
+        if sizes is None:
+            by_type["log"] = by_type.get("log", 0) + _unsealed(table)
+        else:
+            of_columns, shared = sizes
+            by_type["log"] = by_type.get("log", 0) + sum(of_columns) + shared
+            for key, size in zip(table.keys, of_columns, strict=True):
+                name = metric_name(key)
+                by_metric[name] = by_metric.get(name, 0) + size
+    for raw in segment.others.all(lambda _: None):
         name = BY_TAG[raw.tag].name if raw.tag in BY_TAG else f"unknown-{raw.tag}"
         if raw.tag != TAG_LOG:
             by_type[name] = by_type.get(name, 0) + len(raw.payload)
 
 
-def _tail_row(types: str) -> int:
-    """Bytes of an unsealed row, values of variable size aside."""
-    from runlog.wire.tail import Schema
-
-    return Schema(1, (("",),) * len(types), types.replace("s", "v").replace("n", "v"), b"").size
+def _unsealed(table: Table) -> int:
+    """Bytes of rows in a tail, values of variable size aside."""
+    values = sum(WIDTHS.get(code, 0) * table.count(n) for n, code in enumerate(table.types))
+    return table.rows * (TAIL_OVERHEAD + _ROW_HEAD) + values
 
 
 def largest(sizes: dict[str, int]) -> dict[str, int]:

@@ -25,18 +25,23 @@ from runlog.fold import config, definitions, summary
 from runlog.fold.definitions import Definition
 from runlog.frozen import replace
 from runlog.journal.liveness import alive
+from runlog.journal.names import Listing
+from runlog.keys import metric_name
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.console import ConsoleView
 from runlog.read.history import History, Source
-from runlog.read.rows import Late, Where, coerce_where
+from runlog.read.rows import Late
 from runlog.read.status import JournalInfo, Process, Standing, Status, standing
 from runlog.read.system import Samples
 from runlog.read.usage import Usage, largest, weigh
-from runlog.records import Entry, Environment, Log, MarkPreempting, RunStart
+from runlog.read.where import Where, coerce_where
+from runlog.records import Blob, Entry, Environment, Log, MarkPreempting, RunStart
 from runlog.records.declare import BY_CLASS
-from runlog.segment.segment import Segment, entries, tags_of
+from runlog.segment.entries import entries
+from runlog.segment.segment import Segment, tags_of
 from runlog.totals.aggregates import aggregated, step_values
-from runlog.totals.totals import Metric, Totals
+from runlog.totals.metric import Metric
+from runlog.totals.totals import Totals
 from runlog.wire.framing import TAG_LOG
 
 Branches = Literal["newest", "all"]
@@ -156,8 +161,8 @@ class RunView:
     @property
     def metrics(self) -> dict[str, Metric]:
         """Statistics of every metric by name, in order of first appearance; no page is read."""
-        found = sorted(self._all().metrics.values(), key=lambda m: m.first)
-        return {m.name: m for m in found}
+        metrics = self._all().metrics
+        return {metric_name(path): metrics[path] for path in metrics.in_order()}
 
     @property
     def status(self) -> Status:
@@ -183,13 +188,15 @@ class RunView:
                 return Standing("failed" if state.finish.exit_code else "finished", state.finish)
             return Standing("crashed")
         limits = self._limits or {}
-        found = [self._process(j) for j in self._open if limits.get(j.writer, sys.maxsize) > 0]
+        listing = Listing(self.path)
+        counted = [j for j in self._open if limits.get(j.writer, sys.maxsize) > 0]
+        found = [self._process(j, listing) for j in counted]
         stands = standing(p for p in found if p is not None)
         if stands.state == "empty":  # records, but no start record
-            return Standing("running" if any(alive(j) for j in self._open) else "crashed")
+            return Standing("running" if any(alive(j, listing) for j in self._open) else "crashed")
         return stands
 
-    def _process(self, journal: Any) -> Process | None:
+    def _process(self, journal: Any, listing: Listing) -> Process | None:
         totals: Totals = journal.totals()
         state = totals.status
         if state.start is None or state.started is None or state.children:
@@ -200,8 +207,13 @@ class RunView:
             last=state.last_time or state.started[0],
             finish=state.finish,
             preempting=totals.by_tag.get(_PREEMPTING, 0) > 0,
-            alive=alive(journal),
+            alive=state.finish is None and alive(journal, listing),
         )
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Ids of the run's journals, by start time."""
+        return tuple(j.writer for j in self._open)
 
     @property
     def journals(self) -> tuple[JournalInfo, ...]:
@@ -251,10 +263,8 @@ class RunView:
             for journal in self._open:
                 found += journal.damage()
                 found += [d for d in journal.check_pages() if isinstance(d, Damage)]
-            totals = Totals()
             for journal in self._open:
-                for segment in journal.segments():
-                    totals.add(segment, journal.writer, found.append)
+                journal.count(found.append, every=True)
             self._found = list(dict.fromkeys([*found, *self._found]))
         return tuple(self._found)
 
@@ -342,7 +352,8 @@ class RunView:
             ArgumentValueError: there is no such type.
         """
         tags = None if types is None else tags_of(types)
-        streams = [self._journal_records(j, tags, since or 0) for j in self._open]
+        holding = [j for j in self._open if tags is None or j.may_hold(tags)]
+        streams = [self._journal_records(j, tags, since or 0) for j in holding]
         return heapq.merge(*streams, key=lambda e: e.order)
 
     def _journal_records(
@@ -352,7 +363,7 @@ class RunView:
             if segment.last_seq > since:
                 for entry in entries(segment, journal.writer, self._report, tags):
                     if entry.seq > since:
-                        yield entry
+                        yield _without_bytes(entry)
 
     @cached_property
     def console(self) -> ConsoleView:
@@ -496,6 +507,8 @@ class RunView:
             return journal.segments()  # type: ignore[no-any-return]
         if journal.writer not in self._segments:
             limit = self._limits[journal.writer]
+            from runlog.segment.cut import until  # deferred: numpy
+
             self._segments[journal.writer] = [
                 cut
                 for s in journal.segments()
@@ -508,14 +521,12 @@ class RunView:
 
     def _all(self) -> Totals:
         if self._totals is None:
-            self._totals = self._told() if self._limits is None else self._counted()
-            if self._totals.undefined:
-                self._totals = self._counted()
+            self._totals = self._from_footers() if self._limits is None else self._counted()
         if (own := own_start(self._starts)) and own[1] is not self._totals.status.start:
             self._totals.status = replace(self._totals.status, start=own[1])
         return self._totals
 
-    def _told(self) -> Totals:
+    def _from_footers(self) -> Totals:
         """Totals as far as possible from footers."""
         if len(self._open) == 1:
             return self._open[0].totals()
@@ -533,18 +544,19 @@ class RunView:
         return totals
 
 
+def _without_bytes(entry: Entry) -> Entry:
+    """A blob's record as it is once it is sealed: the bytes stand elsewhere, `RunView.blob`."""
+    record = entry.record
+    if isinstance(record, Blob) and record.data is not None:
+        return replace(entry, record=replace(record, data=None))
+    return entry
+
+
 def _max_step(segment: Segment) -> int | float:
-    """No row of the segment that was not late has a greater step; infinite if it cannot be told."""
-    if segment.others.get(TAG_LOG):
+    """Largest step of rows that are not late; inf if unknown."""
+    if TAG_LOG in segment.others.counts:
         return math.inf
-    return max((g.max_step for g in segment.groups if not g.late), default=-math.inf)
-
-
-def until(segment: Segment, limit: int, report: Callable[[Damage], None]) -> Segment | None:
-    """The part of a segment up to a sequence number, inclusive."""
-    from runlog.segment.chunk import cut
-
-    return segment if segment.last_seq <= limit else cut(segment, limit, report)
+    return -math.inf if segment.max_step is None else segment.max_step
 
 
 def open_run(

@@ -24,7 +24,7 @@ class System:
     """One sample of the machine's and the process's state. Not rows of the history."""
 
     values: Mapping[str, Value] = item(
-        "by name, such as cpu, memory_percent, proc.memory.rssMB (spec/folds.md, System)"
+        "by name, such as cpu, memory_percent, proc.memory.rssMB (spec/writing.md)"
     )
 
 

@@ -82,7 +82,7 @@ def _prior(view: RunView, step: int, *, resumed: bool, message: str | None = Non
     return Prior(
         start=view.start,
         step=step,
-        writer=view.journals[-1].writer,
+        writer=view.writers[-1],
         resumed=resumed,
         config=view.config,
         definitions=tuple(e.record for e in view.records(types=["define_metric"])),
@@ -208,7 +208,17 @@ def _forked(folder: Path, start: RunStart, at: Moment) -> tuple[RunStart, Prior]
 
 
 def _anew(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, Prior | None]:
-    """A new start under an old id: one more process of a run that goes on, else a new branch."""
+    """A new start under an old id: one more process of a run that goes on, else a new branch.
+
+    A rank that has no journal in the folder yet is one more process, whatever the others say. So a
+    thousand ranks that begin at once each list the folder, and open nothing.
+    """
+    from runlog.journal.names import find, rank_of
+
+    if start.rank is not None and all(
+        rank_of(files.writer) not in (None, start.rank) for files in find(folder)
+    ):
+        return start, None
     from runlog.read.view import RunView
 
     with RunView(folder) as view:
@@ -221,7 +231,7 @@ def _anew(folder: Path, start: RunStart, settings: Settings) -> tuple[RunStart, 
             f"run {start.project}/{start.id} starts over; what was logged under this id before is "
             f'kept (branches="all"). To go on with it, pass resume="allow"'
         )
-        prior = Prior(view.start, 0, view.journals[-1].writer, message=message)
+        prior = Prior(view.start, 0, view.writers[-1], message=message)
     return replace(start, branch_of=start.id, branch_step=-1), prior
 
 

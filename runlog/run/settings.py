@@ -69,7 +69,7 @@ class Settings:
         fsync_interval: seconds between syncs to disk, which a crash of the machine (not of the
             process) may cost; 0 syncs every record, None leaves it to the system.
             `RUNLOG_FSYNC_INTERVAL`.
-        seal_bytes: size at which open tails are sealed into chunks.
+        seal_bytes: size at which open tails are sealed into chunks; at 8,192 records in any case.
         quiet: print nothing but trouble. `RUNLOG_QUIET`.
         silent: print nothing at all. `RUNLOG_SILENT`.
         steps: what becomes of a step already behind: "keep" it, marked late, or be "strict" and
@@ -98,7 +98,7 @@ class Settings:
     root: Path = Path("runs")
     mode: Mode = "offline"
     fsync_interval: float | None = 5.0
-    seal_bytes: int = 1 << 20
+    seal_bytes: int = 8 << 20
     quiet: bool = False
     silent: bool = False
     steps: Literal["keep", "strict"] = "keep"

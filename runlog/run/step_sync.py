@@ -16,7 +16,7 @@ from runlog.frozen import frozen
 from runlog.keys import Key, flatten, metric_name, metric_path
 from runlog.records import DefineMetric, Entry
 from runlog.run.storable import storable
-from runlog.wire import codec
+from runlog.wire.types import scalar_code
 
 _OWN: Final = frozenset({("_step",), ("_timestamp",), ("_runtime",)})
 """Every row has these, so they need no filling in."""
@@ -203,7 +203,7 @@ class StepSync:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) or (codec.scalar_code(value) or "?") != "?"
+    return type(value) in (int, float) or (scalar_code(value) or "?") != "?"
 
 
 def _with(data: Mapping[str, Any], path: Key, value: Number) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a training script logs, turned into storable values (the rules of the Run API).
 
 Numbers keep their type and width. Containers become lists and dicts; anything else
-becomes text or numbers, as stated in spec/folds.md, Values.
+becomes text or numbers, as stated in spec/writing.md, Values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from runlog.errors import ArgumentTypeError
 from runlog.keys import Key, flatten
-from runlog.wire import codec
+from runlog.wire.types import SCALARS, scalar_code
 
 MAX_LIST: Final = 32
 """Arrays of more elements become histograms."""
@@ -131,7 +131,7 @@ def storable(  # noqa: C901, PLR0912 - a table of types
         return str(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return _array(value, what, depth, keep)
-    if codec.scalar_code(value) is not None:
+    if scalar_code(value) is not None:
         return value
     bases: tuple[type[Any], ...] = (bool, int, float, str)
     for base in bases:
@@ -167,8 +167,8 @@ def _array(value: Any, what: str, depth: int, keep: Keep | None) -> Any:
         )
     if value.size == 1:
         only = value.reshape(())[()]
-        code = codec.scalar_code(only)
-        return only if code and code in codec.SCALAR_CODES else only.item()
+        code = scalar_code(only)
+        return only if code and code in SCALARS else only.item()
     if value.size <= MAX_LIST:
         return (
             [_array(v, what, depth + 1, keep) for v in value.reshape(-1)]

@@ -1,39 +1,43 @@
 """A segment: a stretch of one journal's records, the unit that readers and sealing work on.
 
 A sealed chunk and an open tail both become segments, so everything above (history, statistics,
-sealing, repair) is written once. Rows of one schema stand together as a row group whose columns are
-loaded when asked for; all other records are kept whole, in order.
+sealing, recovery) is written once. The rows are one table in order of seq, whose columns are loaded
+when asked for; all other records are kept whole, by type.
 """
 
 from __future__ import annotations
 
 import abc
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from runlog.damage import Damage, DamageKind
+from runlog.damage import Damage
 from runlog.errors import ArgumentValueError
-from runlog.frozen import frozen
-from runlog.keys import Key, assign, nest
-from runlog.records import Entry, Log
+from runlog.frozen import frozen, replace
+from runlog.keys import Key, metric_name
 from runlog.records.declare import BY_NAME
-from runlog.wire import codec
-from runlog.wire.framing import TAG_LOG
-from runlog.wire.row import EXPLICIT, LATE, flag_commit
+from runlog.wire.exact import ZERO, Exact
 
 if TYPE_CHECKING:
     from runlog.wire.encodings import Allocate, Array, ColumnData
 
-SEQ: Final = -3
-TIME: Final = -2
-STEP: Final = -1
-"""Column numbers of a row group's own columns; metrics count from 0."""
-OWN_COLUMNS: Final = 3
+Report = Callable[[Damage], None]
+"""Takes damage that was met; may raise, where a reader is strict."""
+
+
+class Own(enum.IntEnum):
+    """What every row of a table has besides its values."""
+
+    SEQ = 0
+    TIME = 1
+    STEP = 2
+    FLAGS = 3
 
 
 class PageLost(Exception):
-    """A column of a row group could not be read."""
+    """A column of a table could not be read."""
 
     def __init__(self, damage: Damage) -> None:
         super().__init__(str(damage))
@@ -42,58 +46,31 @@ class PageLost(Exception):
 
 @frozen
 class ColumnStats:
-    """What a chunk's directory says of one column. Of values that are no numbers, only `last`.
+    """Statistics of one column.
 
     Attributes:
-        nan: how many values are NaN.
+        numbers: how many values are numbers, NaN included; booleans are 0 and 1.
+        nan: how many are NaN.
         min: least number, NaN aside; None if there is none. Zeros count as +0.0.
         max: greatest number, likewise.
-        sum: of all numbers but NaN, added in order as float64.
+        sum: of all numbers but NaN, exact.
         last: the last value.
+        place: where in its row the last value stands, from 1.
     """
 
+    numbers: int = 0
     nan: int = 0
     min: float | int | None = None
     max: float | int | None = None
-    sum: float | None = None
+    sum: Exact = ZERO
     last: Any = None
+    place: int = 0
 
 
-class BulkLoader(abc.ABC):
-    """Loads columns of a row group that have to be read and decoded: faster if done together."""
+@frozen
+class Span:
+    """Where the rows of a row set lie. Times in µs since the Unix epoch."""
 
-    __slots__ = ()
-
-    @abc.abstractmethod
-    def __call__(self, column: int) -> ColumnData:
-        """One column, by its number; raises `PageLost`."""
-
-    @abc.abstractmethod
-    def many(self, wanted: Sequence[int], allocate: Allocate) -> list[ColumnData | PageLost]:
-        """Several, each the data or why it cannot be had; `allocate` gives their memory."""
-
-
-@frozen(eq=False)
-class RowGroup:
-    """Rows that share key names, value types and flags.
-
-    Attributes:
-        paths: keys, in the order logged.
-        types: one character per key: a struct type code, "s" text, "n" None, "v" anything.
-        rows: how many.
-        flags: see `row_flags`.
-        first_seq, last_seq, first_time, last_time: of the first and last row.
-        min_step, max_step, last_step: range of steps, and the step of the last row.
-        load: column number -> its data; raises `PageLost`. It may be a `BulkLoader`.
-        stats: per column, or None where they were not computed.
-        sizes: stored bytes of each page (seq, time, step, then the columns); empty for tails.
-        schema: number of the schema within the writer.
-    """
-
-    paths: tuple[Key, ...]
-    types: str
-    rows: int
-    flags: int
     first_seq: int
     last_seq: int
     first_time: int
@@ -101,44 +78,158 @@ class RowGroup:
     min_step: int
     max_step: int
     last_step: int
-    load: Callable[[int], ColumnData]
-    stats: Sequence[ColumnStats] | None = None
-    sizes: tuple[int, ...] = ()
-    schema: int = 0
 
-    @property
-    def late(self) -> bool:
-        """Whether the rows' steps were behind when they were logged."""
-        return bool(self.flags & LATE)
 
+@frozen
+class TableStats:
+    """Statistics of a table.
+
+    Attributes:
+        spans: of each row set.
+        columns: of each column.
+        on_time: where the rows lie that were not late; None if there are none.
+    """
+
+    spans: Sequence[Span]
+    columns: Sequence[ColumnStats]
+    on_time: Span | None
+
+
+@frozen(eq=False)
+class Layout:
+    """Which columns each row has, in the order logged.
+
+    Attributes:
+        lengths: how many columns each row has.
+        columns: their numbers, row after row.
+    """
+
+    lengths: Array
+    columns: Array
+
+
+class Pages(abc.ABC):
+    """Where the contents of a table are."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def own(self, which: Own) -> Array:
+        """Sequence numbers, times (µs), steps or flags of all rows.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+
+    @abc.abstractmethod
     def columns(self, wanted: Sequence[int], allocate: Allocate) -> list[ColumnData | PageLost]:
-        """Several columns, each the data or why it cannot be had; `allocate` gives their memory."""
-        if isinstance(self.load, BulkLoader):
-            return self.load.many(wanted, allocate)
-        return [self._attempt(column) for column in wanted]
+        """Values of columns, each the data or why it cannot be had.
 
-    def _attempt(self, column: int) -> ColumnData | PageLost:
+        Args:
+            wanted: numbers of the columns.
+            allocate: gives their memory.
+        """
+
+    @abc.abstractmethod
+    def row_set(self, number: int) -> Array:
+        """Numbers of the rows in a set, ascending; of any set but 0, which is all of them.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+
+    @abc.abstractmethod
+    def layout(self) -> Layout | None:
+        """Which columns each row has; None if all rows have all columns in ascending order.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+
+    @abc.abstractmethod
+    def stats(self) -> TableStats | None:
+        """Statistics; None if they are not kept, or lost, so that they must be computed."""
+
+    def faults(self) -> Iterable[Damage]:
+        """Damage to pages that costs no value."""
+        return ()
+
+    def sizes(self) -> tuple[Sequence[int], int] | None:
+        """Stored bytes of each column, and of what all columns need; None for tails."""
+        return None
+
+
+ALL_ROWS: Final = 0
+"""The row set of a column that every row has."""
+
+
+@frozen(eq=False, slots=False)
+class Table:
+    """Rows in order of seq. A column is a key and a type, of rows that were late or that were not.
+
+    Attributes:
+        rows: how many, at least 1.
+        keys: of the columns; one may stand several times, with other types.
+        types: their type codes (`runlog.wire.types`).
+        late: numbers of the columns that belong to late rows; those have no others.
+        sets: row set of each column; `ALL_ROWS` if every row has it.
+        counts: rows in each row set.
+        pages: the contents.
+    """
+
+    rows: int
+    keys: tuple[Key, ...]
+    types: str
+    late: frozenset[int]
+    sets: Sequence[int]
+    counts: Sequence[int]
+    pages: Pages
+
+    @cached_property
+    def places(self) -> Mapping[Key, Sequence[int]]:
+        """Numbers of the columns of each key."""
+        found: dict[Key, list[int]] = {}
+        for number, key in enumerate(self.keys):
+            found.setdefault(key, []).append(number)
+        return found
+
+    @cached_property
+    def stats(self) -> TableStats:
+        """Statistics, computed if no page has them.
+
+        Columns that cannot be read have none.
+        """
+        kept = self.pages.stats()
+        if kept is None:
+            from runlog.segment.column_stats import compute  # deferred: most tables keep theirs
+
+            kept = compute(self)
+        return kept
+
+    def columns_of(self, key: Key) -> Sequence[int]:
+        """Numbers of a key's columns."""
+        if "places" in self.__dict__:
+            return self.places.get(key, ())
+        return [number for number, one in enumerate(self.keys) if one == key]
+
+    def index(self, column: int) -> Array | None:
+        """Numbers of a column's rows, ascending; None if it has all.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+        number = self.sets[column]
+        if number == ALL_ROWS:
+            return None
         try:
-            return [None] * self.rows if self._none(column) else self.load(column)
+            return self.pages.row_set(number)
         except PageLost as lost:
-            return lost
+            key = metric_name(self.keys[column])
+            raise PageLost(replace(lost.damage, key=key)) from None
 
-    def _none(self, column: int) -> bool:
-        return column >= 0 and self.types[column] == "n"
-
-    def ints(self, column: int) -> Array:
-        """Sequence numbers, times or steps."""
-        return self.load(column)  # type: ignore[return-value] # these are never text
-
-    def values(self, column: int) -> list[Any]:
-        """A column as the exact Python values that were logged."""
-        code = self.types[column]
-        if code == "n":
-            return [None] * self.rows
-        data = self.load(column)
-        if code in codec.SCALAR_CODES:
-            return list(data)  # type: ignore[arg-type] # numbers are never text
-        return data if isinstance(data, list) else data.tolist()
+    def count(self, column: int) -> int:
+        """How many values a column has."""
+        return self.counts[self.sets[column]]
 
 
 @frozen
@@ -151,6 +242,60 @@ class Raw:
     payload: bytes
 
 
+class Others(abc.ABC):
+    """The records of a segment that are no rows."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def counts(self) -> Mapping[int, int]:
+        """How many there are, by tag."""
+
+    @abc.abstractmethod
+    def of(self, tag: int) -> tuple[Raw, ...]:
+        """Those of one tag, in order of seq.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+
+    def faults(self) -> Iterable[Damage]:
+        """Damage to pages that costs no record."""
+        return ()
+
+    def all(self, report: Report, tags: Iterable[int] | None = None) -> list[Raw]:
+        """Those of some tags, or all, in order of seq; what cannot be read is reported."""
+        found: list[Raw] = []
+        for tag in self.counts:
+            if tags is None or tag in tags:
+                try:
+                    found += self.of(tag)
+                except PageLost as lost:
+                    report(lost.damage)
+        return sorted(found, key=lambda raw: raw.seq)
+
+
+class Held(Others):
+    """Records that are in memory."""
+
+    __slots__ = ("_by_tag",)
+
+    def __init__(self, raws: Iterable[Raw] = ()) -> None:
+        self._by_tag: dict[int, list[Raw]] = {}
+        for raw in raws:
+            self._by_tag.setdefault(raw.tag, []).append(raw)
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """How many there are, by tag."""
+        return {tag: len(raws) for tag, raws in self._by_tag.items()}
+
+    def of(self, tag: int) -> tuple[Raw, ...]:
+        """Those of one tag, in order of seq."""
+        return tuple(self._by_tag.get(tag, ()))
+
+
 @frozen(eq=False)
 class Segment:
     """A stretch of records of one journal, in sequence.
@@ -161,10 +306,9 @@ class Segment:
         first_seq, last_seq: inclusive.
         records: how many.
         first_time, last_time: µs since the Unix epoch.
-        groups: the rows.
-        load_others: loads all records that are no rows, in order of seq; raises `PageLost`.
-        others: how many of those there are, by tag.
-        schemas: key names of rows that are kept raw, by schema number.
+        max_step: greatest step of rows that were not late; None if there are none.
+        table: the rows; None if there are none.
+        others: the records that are no rows.
         sealed: whether it came from a sealed chunk.
     """
 
@@ -175,190 +319,56 @@ class Segment:
     records: int
     first_time: int
     last_time: int
-    groups: tuple[RowGroup, ...]
-    load_others: Callable[[], tuple[Raw, ...]]
-    others: Mapping[int, int]
-    schemas: Mapping[int, tuple[tuple[Key, ...], str]]
+    max_step: int | None
+    table: Table | None
+    others: Others
     sealed: bool
 
-    def max_step(self) -> int | None:
-        """Greatest step that was not late; None if there are no rows."""
-        return max((g.max_step for g in self.groups if not g.late), default=None)
 
-
-def of_raws(raws: tuple[Raw, ...], file: str) -> Segment:
-    """A segment of records that are no rows; at least one."""
-    counts: dict[int, int] = {}
-    for raw in raws:
-        counts[raw.tag] = counts.get(raw.tag, 0) + 1
+def of_raws(raws: Sequence[Raw], file: str, *, offset: int = 0, sealed: bool = False) -> Segment:
+    """A segment of records that are no rows, in order; at least one."""
     return Segment(
         file=file,
-        offset=0,
+        offset=offset,
         first_seq=raws[0].seq,
         last_seq=raws[-1].seq,
         records=len(raws),
-        first_time=raws[0].time,
-        last_time=raws[-1].time,
-        groups=(),
-        load_others=lambda: raws,
-        others=counts,
-        schemas={},
-        sealed=False,
+        first_time=min(raw.time for raw in raws),
+        last_time=max(raw.time for raw in raws),
+        max_step=None,
+        table=None,
+        others=Held(raws),
+        sealed=sealed,
     )
 
 
-def entries(
-    segment: Segment,
-    writer: str,
-    report: Callable[[Damage], None],
-    tags: frozenset[int] | None = None,
-) -> Iterator[Entry]:
-    """Records of a segment in order of seq.
-
-    Args:
-        segment: where from.
-        writer: id of its journal.
-        report: told of every page or record that could not be read.
-        tags: only records of these types; None for all.
-    """
-    rows: list[tuple[int, int, int]] = []
-    loaded: list[tuple[RowGroup, list[int], list[int], list[tuple[Key, list[Any]]]]] = []
-    if tags is None or TAG_LOG in tags:
-        for group in segment.groups:
-            columns = _rows_of(group, report)
-            if columns is None:
-                continue
-            seqs, times, steps, values = columns
-            index = len(loaded)
-            loaded.append((group, times, steps, values))
-            rows.extend((seq, index, row) for row, seq in enumerate(seqs))
-    others: tuple[Raw, ...] = ()
-    if segment.others if tags is None else tags & segment.others.keys():
-        try:
-            others = segment.load_others()
-        except PageLost as lost:
-            report(lost.damage)
-    wanted = [raw for raw in others if tags is None or raw.tag in tags]
-    rows.sort()
-    position = 0
-    for raw in (*wanted, None):
-        while position < len(rows) and (raw is None or rows[position][0] < raw.seq):
-            seq, index, row = rows[position]
-            group, times, steps, values = loaded[index]
-            yield Entry(seq, times[row], writer, _log(group, steps[row], values, row))
-            position += 1
-        if raw is not None:
-            entry = decode_raw(segment, raw, writer, report)
-            if entry is not None:
-                yield entry
-
-
-def _rows_of(
-    group: RowGroup, report: Callable[[Damage], None]
-) -> tuple[list[int], list[int], list[int], list[tuple[Key, list[Any]]]] | None:
-    try:
-        seqs, times, steps = (group.ints(c).tolist() for c in (SEQ, TIME, STEP))
-    except PageLost as lost:
-        report(lost.damage)
-        return None
-    columns = []
-    for index, path in enumerate(group.paths):
-        try:
-            columns.append((path, group.values(index)))
-        except PageLost as lost:
-            report(lost.damage)
-    return seqs, times, steps, columns
-
-
-def _log(group: RowGroup, step: int, values: list[tuple[Key, list[Any]]], row: int) -> Log:
-    data: dict[str, Any] = {}
-    for path, column in values:
-        if len(path) == 1:
-            data[path[0]] = column[row]
-        else:
-            assign(data, path, column[row])
-    return Log(step, data, group.late, flag_commit(group.flags), bool(group.flags & EXPLICIT))
-
-
-def decode_raw(
-    segment: Segment, raw: Raw, writer: str, report: Callable[[Damage], None]
-) -> Entry | None:
-    """The entry of a record that is stored whole; None (and a report) if it does not decode."""
-    try:
-        if raw.tag != TAG_LOG:
-            return codec.decode(raw.tag, raw.seq, raw.time, writer, raw.payload)
-        row = parse_row(raw.payload, segment.schemas)
-        log = Log(
-            row.step,
-            nest(dict(zip(row.paths, row.values, strict=True))),
-            bool(row.flags & LATE),
-            flag_commit(row.flags),
-            bool(row.flags & EXPLICIT),
-        )
-        return Entry(raw.seq, raw.time, writer, log, row.extra)
-    except codec.Malformed as error:
-        report(malformed(segment.file, segment.offset, raw.seq, str(error)))
-        return None
-
-
-def malformed(file: str, offset: int, seq: int, detail: str) -> Damage:
-    """Damage for a record whose bytes are sound but mean nothing."""
-    return Damage(file, DamageKind.MALFORMED, offset, None, seq, seq, None, 1, detail)
-
-
-@frozen
-class Row:
-    """One row's payload, decoded."""
-
-    schema: int
-    step: int
-    flags: int
-    paths: tuple[Key, ...]
-    types: str
-    values: list[Any]
-    extra: tuple[Any, ...]
-
-
-def parse_row(payload: bytes, schemas: Mapping[int, tuple[tuple[Key, ...], str]]) -> Row:
-    """Decode a row: `[schema, step, flags, values of variable size, packed numbers, …]`.
+def made_of(
+    table: Table | None, raws: Sequence[Raw], file: str, *, offset: int = 0, sealed: bool = False
+) -> Segment | None:
+    """The segment of a table and of records that are no rows, in order; None if both are empty.
 
     Raises:
-        codec.Malformed: it is no row, or its schema is not among `schemas`.
+        PageLost: the table's own columns cannot be read.
     """
-    items = codec.unpack(payload)
-    if not isinstance(items, list) or len(items) < 5:
-        raise codec.Malformed("a row is not an array of five items")
-    schema, step, flags, loose, packed, *extra = items
-    if schema not in schemas:
-        raise codec.Malformed(f"the key names of schema {schema} are lost")
-    paths, types = schemas[schema]
-    codes = types.replace("v", "")
-    if not isinstance(packed, bytes) or len(packed) != struct.calcsize(">" + codes):
-        raise codec.Malformed("a row's numbers do not fit its schema")
-    if not isinstance(loose, list) or len(loose) != len(types) - len(codes):
-        raise codec.Malformed("a row's values do not fit its schema")
-    if type(step) is not int or type(flags) is not int:
-        raise codec.Malformed("a row's step or flags are no integers")
-    return Row(schema, step, flags, paths, types, unpack_values(types, packed, loose), tuple(extra))
+    if table is None:
+        return of_raws(raws, file, offset=offset, sealed=sealed) if raws else None
+    from runlog.wire.row import LATE
 
-
-def unpack_values(types: str, packed: bytes, loose: list[Any]) -> list[Any]:
-    """Values of a row in key order, from its packed numbers and its other values."""
-    rest = iter(loose)
-    values: list[Any] = []
-    at = 0
-    for code in types:
-        if code == "v":
-            values.append(next(rest))
-            continue
-        size = struct.calcsize(">" + code)
-        piece = packed[at : at + size]
-        at += size
-        if code in codec.SCALAR_CODES:
-            values.append(codec.scalar(code, piece[::-1]))
-        else:
-            values.append(struct.unpack(">" + code, piece)[0])
-    return values
+    seqs, times = table.pages.own(Own.SEQ), table.pages.own(Own.TIME)
+    steps = table.pages.own(Own.STEP)[table.pages.own(Own.FLAGS) & LATE == 0]
+    return Segment(
+        file=file,
+        offset=offset,
+        first_seq=min([int(seqs[0]), *(raw.seq for raw in raws[:1])]),
+        last_seq=max([int(seqs[-1]), *(raw.seq for raw in raws[-1:])]),
+        records=table.rows + len(raws),
+        first_time=min([int(times.min()), *(raw.time for raw in raws)]),
+        last_time=max([int(times.max()), *(raw.time for raw in raws)]),
+        max_step=int(steps.max()) if len(steps) else None,
+        table=table,
+        others=Held(raws),
+        sealed=sealed,
+    )
 
 
 def tags_of(names: Any) -> frozenset[int]:

@@ -19,19 +19,9 @@ from typing import Any
 
 from runlog.records import Entry, Unknown
 from runlog.records.declare import BY_CLASS
-from runlog.wire.codec import NUMPY_TYPES, SCALAR_CODES, scalar_code
+from runlog.wire.types import NUMPY, SCALARS, WORDS, scalar_code
 
-_WORDS = {
-    "e": "float16",
-    "f": "float32",
-    "b": "int8",
-    "B": "uint8",
-    "h": "int16",
-    "H": "uint16",
-    "i": "int32",
-    "I": "uint32",
-    "Q": "uint64",
-}
+_WORDS = {code: WORDS[code] for code in SCALARS}
 _MAX_INT_BITS = 14_000
 _SPECIAL = frozenset(
     {"$float", "$int", "$bytes", "$map", "$str", *("$" + w for w in _WORDS.values())}
@@ -58,7 +48,7 @@ def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
     if isinstance(value, list | tuple):
         return [to_json(v) for v in value]
     code = scalar_code(value)
-    if code in SCALAR_CODES if code else False:
+    if code in SCALARS if code else False:
         plain = value.item()
         shown = plain if not isinstance(plain, float) or math.isfinite(plain) else repr(plain)
         return {"$" + _WORDS[str(code)]: shown}
@@ -97,7 +87,7 @@ def _numpy(word: str, inner: Any) -> Any:
     import numpy as np
 
     code = next(c for c, w in _WORDS.items() if w == word)
-    kind = np.dtype(NUMPY_TYPES[code]).type
+    kind = np.dtype(NUMPY[code]).type
     return kind(float(inner) if isinstance(inner, str) else inner)
 
 

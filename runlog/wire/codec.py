@@ -9,7 +9,6 @@ msgpack has no word for three kinds of value that a training run logs, so they a
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,21 +16,19 @@ import msgpack
 
 from runlog.records import Entry, Unknown
 from runlog.records.declare import BY_CLASS, BY_TAG, RecordType
+from runlog.wire.types import NUMPY, SCALARS, WIDTHS, scalar_code
 
 EXT_BIGINT: Final = 1
 EXT_SCALAR: Final = 2
 EXT_SURROGATE: Final = 3
 
-SCALAR_CODES: Final = "efbBhHiIQ"
-"""Type codes of numpy scalars that are kept as such: float16, float32, u/int8 … uint64.
-
-They are the codes of Python's `struct`. numpy's float64, int64 and bool are not among them: they
-are the same numbers as Python's own and come back as `float`, `int` and `bool`.
-"""
-
 
 class Malformed(ValueError):
-    """Sound bytes that do not decode; readers turn it into damage."""
+    """The checksum is right but the content is invalid. Readers report it as damage."""
+
+
+class Newer(Malformed):
+    """Content in a form that only a newer version knows."""
 
 
 def pack(value: Any) -> bytes:
@@ -59,21 +56,33 @@ def unpack(data: bytes | memoryview) -> Any:
         raise
     except Exception as error:  # noqa: BLE001 - msgpack raises five unrelated classes, all meaning this
         raise Malformed(f"not msgpack: {error}") from None
-    if any(mark in bytes(data) for mark in _TIMESTAMPS) and _has_timestamp(value):
-        raise Malformed("extension type -1 is not known")
+    if type(value) in _CONTAINERS:
+        _check(value, MAX_DEPTH)
     return value
 
 
-_TIMESTAMPS: Final = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
-"""How an extension of type -1 begins. msgpack decodes those itself, without asking `_unextend`."""
+MAX_DEPTH: Final = 128
+"""Levels of nesting that a payload may have; what recurses over values needs no more."""
+_CONTAINERS: Final = frozenset({dict, list})
 
 
-def _has_timestamp(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_timestamp(v) for item in value.items() for v in item)
-    if isinstance(value, list | tuple):
-        return any(map(_has_timestamp, value))
-    return isinstance(value, msgpack.Timestamp)
+def _check(value: Any, depth: int) -> None:
+    """Refuse what is nested too deep, and msgpack's own timestamps, which it decodes unasked.
+
+    Raises:
+        Malformed: there is such a thing.
+    """
+    items = [*value, *value.values()] if type(value) is dict else value
+    kinds = set(map(type, items))
+    if msgpack.Timestamp in kinds:
+        raise Malformed("extension type -1 is not known")
+    if kinds.isdisjoint(_CONTAINERS):
+        return
+    if not depth:
+        raise Malformed(f"a value is nested more than {MAX_DEPTH} levels deep")
+    for item in items:
+        if type(item) in _CONTAINERS:
+            _check(item, depth - 1)
 
 
 def _extend(value: Any) -> Any:
@@ -86,7 +95,7 @@ def _extend(value: Any) -> Any:
         size = (value.bit_length() + 8) // 8
         return msgpack.ExtType(EXT_BIGINT, value.to_bytes(size, "big", signed=True))
     code = scalar_code(value)
-    if code is not None and code in SCALAR_CODES:
+    if code is not None and code in SCALARS:
         return msgpack.ExtType(
             EXT_SCALAR, code.encode() + value.astype("<" + value.dtype.str[1:]).tobytes()
         )
@@ -106,62 +115,22 @@ def _extend(value: Any) -> Any:
 _PLAIN: Final = frozenset({bool, int, float, str, bytes})
 
 
-def scalar_code(value: Any) -> str | None:
-    """The type code of a numpy number; None for any other value."""
-    if type(value).__module__ != "numpy":
-        return None
-    dtype = getattr(value, "dtype", None)
-    if dtype is None or getattr(value, "shape", None) != ():
-        return None
-    return _CODE_BY_SIZE.get((dtype.kind, dtype.itemsize))
-
-
-# By kind and size, since C's long and long long are two numpy types of one width.
-_CODE_BY_SIZE: Final = {
-    ("b", 1): "?",
-    ("f", 8): "d",
-    ("i", 8): "q",
-    ("f", 2): "e",
-    ("f", 4): "f",
-    ("i", 1): "b",
-    ("u", 1): "B",
-    ("i", 2): "h",
-    ("u", 2): "H",
-    ("i", 4): "i",
-    ("u", 4): "I",
-    ("u", 8): "Q",
-}
-_SCALAR_SIZE: Final = {char: struct.calcsize("<" + char) for char in SCALAR_CODES}
-
-
 def scalar(code: str, data: bytes) -> Any:
     """A numpy scalar from its type code and little-endian bytes."""
     import numpy as np  # deferred: `import runlog` stays light
 
-    return np.frombuffer(data, dtype="<" + NUMPY_TYPES[code])[0]
+    return np.frombuffer(data, dtype="<" + NUMPY[code])[0]
 
 
-NUMPY_TYPES: Final = {
-    "d": "f8",
-    "f": "f4",
-    "e": "f2",
-    "q": "i8",
-    "i": "i4",
-    "h": "i2",
-    "b": "i1",
-    "Q": "u8",
-    "I": "u4",
-    "H": "u2",
-    "B": "u1",
-    "?": "u1",
-}
-"""struct type code -> numpy type, without byte order."""
+def _scalar_size(data: bytes) -> int:
+    code = chr(data[0]) if data else ""
+    return WIDTHS[code] if code in SCALARS else -1
 
 
 def _unextend(code: int, data: bytes) -> Any:
     if code == EXT_BIGINT and data:
         return int.from_bytes(data, "big", signed=True)
-    if code == EXT_SCALAR and len(data) == 1 + _SCALAR_SIZE.get(chr(data[0]) if data else "", -1):
+    if code == EXT_SCALAR and len(data) == 1 + _scalar_size(data):
         return scalar(chr(data[0]), data[1:])
     if code == EXT_SURROGATE:
         return data.decode("utf-8", "surrogatepass")
@@ -185,12 +154,15 @@ def _wrap_surrogates(value: Any) -> Any:
 # ---------------------------------------------------------------- records
 
 
-def encode(record: Any) -> tuple[int, bytes]:
-    """Tag and payload of a record; not for `Log`, whose form is a row (`runlog.wire.tail`)."""
+def encode(record: Any, extra: tuple[Any, ...] = ()) -> tuple[int, bytes]:
+    """Tag and payload of a record; not for `Log`, whose form is a row (`runlog.wire.row`).
+
+    Items of a newer version, `extra`, stand behind its own.
+    """
     if isinstance(record, Unknown):
         return record.tag, record.payload
     spec = BY_CLASS[type(record)]
-    return spec.tag, pack([getattr(record, item.name) for item in spec.items])
+    return spec.tag, pack([*(getattr(record, item.name) for item in spec.items), *extra])
 
 
 def decode(tag: int, seq: int, time: int, writer: str, payload: bytes) -> Entry:

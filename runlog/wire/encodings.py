@@ -1,21 +1,22 @@
 """Arrays <-> pages: the byte transforms behind a sealed chunk's columns.
 
-A page holds one column of one row group. Fixed-width columns go through one of four transforms,
-then zstd where that helps:
+Numbers of fixed width go through one of four transforms, then zstd where that helps:
 
     plain    the little-endian values
     shuffle  first all lowest bytes, then all second bytes, …: like bytes stand together
     delta    each value's bit pattern minus the one before (from 0), zigzag, then shuffle
-    range    an arithmetic sequence: first value and stride, 16 bytes
+    range    an arithmetic sequence of integers: first value and stride, 16 bytes
 
-The rest are text (lengths, then UTF-8) and values (one msgpack array). Encoding takes all columns
-of one type at once, as a 2-D array, because a training thread waits for the interpreter lock less
-often behind a few large numpy calls than behind many small ones.
+The rest are text (lengths, then UTF-8), values (one msgpack array) and bits (which rows of a table
+a column has). Encoding takes all columns of one type at once, as a 2-D array, because a training
+thread waits for the interpreter lock less often behind a few large numpy calls than behind many
+small ones.
 """
 
 from __future__ import annotations
 
 import enum
+import itertools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from runlog.wire import codec, zstd
-from runlog.wire.codec import Malformed
+from runlog.wire import codec, types, zstd
+from runlog.wire.codec import Malformed, Newer
 
 Array = NDArray[Any]
 
@@ -40,14 +41,23 @@ class Encoding(enum.IntEnum):
     RANGE = 3
     VALUES = 4
     TEXT = 5
+    BITS = 6
 
 
 NARROWED: Final = 0x10
 """Flag in the encoding byte: float64 values that are all exactly float32, stored as float32."""
 ZSTD: Final = 0x80
 """Flag in the encoding byte: the stored bytes are one zstd frame."""
-_KNOWN_BITS: Final = 0x0F | NARROWED | ZSTD
+_KNOWN: Final = frozenset(
+    encoding | bits
+    for encoding in map(int, Encoding)
+    for bits in ((0, ZSTD, NARROWED, NARROWED | ZSTD) if encoding < Encoding.VALUES else (0, ZSTD))
+)
 
+_INTEGERS: Final = "qbBhHiIQ"
+
+_SMALL: Final = 1 << 14
+"""Bytes of a column that is decoded by itself."""
 _SAMPLE: Final = 512
 _RANGE: Final = struct.Struct("<qq")
 
@@ -82,6 +92,12 @@ class Text:
     lengths: Array
     data: bytes
 
+    @classmethod
+    def of(cls, strings: Sequence[str]) -> Text:
+        """Strings that UTF-8 can hold."""
+        encoded = [s.encode() for s in strings]
+        return cls(np.fromiter(map(len, encoded), "<u4", len(encoded)), b"".join(encoded))
+
     def tolist(self) -> list[str]:
         """The strings."""
         out, at = [], 0
@@ -91,8 +107,40 @@ class Text:
         return out
 
 
-ColumnData = Array | Text | list[Any]
-"""A decoded column: numbers, strings, or anything."""
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """A column of lists of numbers.
+
+    Attributes:
+        lengths: items of each list, uint32.
+        values: all items, list after list.
+        code: type of the items.
+    """
+
+    lengths: Array
+    values: Array
+    code: str
+
+    @classmethod
+    def of(cls, lists: Sequence[list[Any]], code: str) -> Lists:
+        """Lists of one type, by its code."""
+        items = types.TYPES[code].items or ""
+        lengths = np.fromiter(map(len, lists), np.uint32, len(lists))
+        flat = list(itertools.chain.from_iterable(lists))
+        return cls(lengths, np.array(flat, types.NUMPY[items]), items)
+
+    def tolist(self) -> list[list[Any]]:
+        """The lists."""
+        items = list(self.values) if self.code in types.SCALARS else self.values.tolist()
+        out, at = [], 0
+        for n in self.lengths.tolist():
+            out.append(items[at : at + n])
+            at += n
+        return out
+
+
+ColumnData = Array | Text | Lists | list[Any]
+"""A decoded column: numbers, strings, lists of numbers, or anything."""
 
 Allocate = Callable[[int], Any]
 """Gives a writable buffer of so many bytes. Arrow's keeps pages that the system has backed already;
@@ -110,7 +158,7 @@ def pages(raw: list[bytes], encodings: list[int]) -> list[Page]:
         return []
     packed = zstd.compress(raw)
     return [
-        Page(z, e | ZSTD) if len(z) < len(r) else Page(r, e)
+        Page(z, e | ZSTD) if len(z) < len(r) <= zstd.largest(len(z)) else Page(r, e)
         for r, z, e in zip(raw, packed, encodings, strict=True)
     ]
 
@@ -171,10 +219,10 @@ def _same_bits(single: Array, double: Array) -> Array:
 def _encode(block: Array) -> list[Page]:
     if not len(block):
         return []
+    if block.dtype.kind in "iu" and len(block) <= 3 and (found := _ranges(block)) is not None:
+        return found
     if block.dtype.itemsize == 1:
         return pages([row.tobytes() for row in block], [Encoding.PLAIN] * len(block))
-    if block.dtype == np.int64 and len(block) <= 3 and (found := _ranges(block)) is not None:
-        return found
     choice = _choose(block)
     raw: list[bytes] = [b""] * len(block)
     for encoding in (Encoding.PLAIN, Encoding.SHUFFLE, Encoding.DELTA):
@@ -188,13 +236,14 @@ def _encode(block: Array) -> list[Page]:
 
 def _ranges(block: Array) -> list[Page] | None:
     """Pages of arithmetic sequences, if all columns are (steps and sequence numbers mostly are)."""
-    stride = block[:, 1] - block[:, 0] if block.shape[1] > 1 else np.zeros(len(block), np.int64)
+    wide = block.astype(np.int64, copy=False)  # uint64 wraps around, and comes back so
+    stride = wide[:, 1] - wide[:, 0] if wide.shape[1] > 1 else np.zeros(len(wide), np.int64)
     with np.errstate(over="ignore"):
-        if not (np.diff(block, axis=1) == stride[:, None]).all():
+        if not (np.diff(wide, axis=1) == stride[:, None]).all():
             return None
     return [
         Page(_RANGE.pack(first, step), Encoding.RANGE)
-        for first, step in zip(block[:, 0].tolist(), stride.tolist(), strict=True)
+        for first, step in zip(wide[:, 0].tolist(), stride.tolist(), strict=True)
     ]
 
 
@@ -289,17 +338,18 @@ def _decode_alike(
     allocate: Allocate,
 ) -> Sequence[Array | Malformed]:
     """`decode_many` for columns of the same encoding, zstd aside."""
-    if encoding & ~_KNOWN_BITS:
-        raise Malformed(f"page encoding {encoding:#x} is not known")
+    _check_known(encoding)
     if encoding & NARROWED and code != "d":
         raise Malformed("only float64 pages can be narrowed")
-    dtype = np.dtype("<" + codec.NUMPY_TYPES["f" if encoding & NARROWED else code])
+    dtype = np.dtype("<" + types.NUMPY["f" if encoding & NARROWED else code])
     kind = encoding & 0x0F
     made: list[Array | Malformed]
-    if kind == Encoding.RANGE:
-        made = [_attempt(_range, page, rows, allocate) for page in stored]
+    if kind == Encoding.RANGE and code in _INTEGERS:
+        made = [_attempt(_range, page, rows, dtype, allocate) for page in stored]
     elif kind == Encoding.PLAIN:
         made = [_attempt(_plain, page, rows, dtype) for page in stored]
+    elif kind in (Encoding.SHUFFLE, Encoding.DELTA) and rows * dtype.itemsize <= _SMALL:
+        made = [_attempt(_small, page, rows, dtype, kind == Encoding.DELTA) for page in stored]
     elif kind in (Encoding.SHUFFLE, Encoding.DELTA):
         made = _unshuffle(stored, rows, dtype, allocate, delta=kind == Encoding.DELTA)
     else:
@@ -326,16 +376,33 @@ def _raw(page: tuple[bytes | memoryview, int], size: int) -> bytes | memoryview:
     return raw
 
 
-def _range(page: tuple[bytes | memoryview, int], rows: int, allocate: Allocate) -> Array:
+def _range(
+    page: tuple[bytes | memoryview, int], rows: int, dtype: np.dtype[Any], allocate: Allocate
+) -> Array:
     first, stride = _RANGE.unpack(_raw(page, _RANGE.size))
     made = np.frombuffer(allocate(8 * rows), np.int64)
     made.fill(stride)
-    made[0] = first
-    return np.add.accumulate(made, out=made)  # wraps around, as it did when it was found
+    made[:1] = first
+    np.add.accumulate(made, out=made)  # wraps around, as it did when it was found
+    return made if dtype == np.int64 else made.astype(dtype)
 
 
 def _plain(page: tuple[bytes | memoryview, int], rows: int, dtype: np.dtype[Any]) -> Array:
     return np.frombuffer(_raw(page, rows * dtype.itemsize), dtype)
+
+
+def _small(
+    page: tuple[bytes | memoryview, int], rows: int, dtype: np.dtype[Any], delta: bool
+) -> Array:
+    """One short column, shuffled: few calls count for more than few copies."""
+    raw = _raw(page, rows * dtype.itemsize)
+    bits = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, rows).T.copy()
+    made = bits.view(f"<u{dtype.itemsize}").reshape(rows)
+    if delta:
+        one = made.dtype.type(1)
+        plain = (made >> one) ^ (np.zeros_like(made) - (made & one))
+        made = np.add.accumulate(plain, dtype=made.dtype)
+    return made.view(dtype)
 
 
 def _unshuffle(
@@ -381,11 +448,9 @@ def _undelta(zigzag: Array, sign: Array) -> None:
 # ---------------------------------------------------------------- text and values
 
 
-def encode_text(strings: list[str]) -> tuple[bytes, int]:
-    """Raw bytes and encoding of a column of strings that UTF-8 can hold."""
-    encoded = [s.encode() for s in strings]
-    lengths = np.fromiter(map(len, encoded), "<u4", len(encoded))
-    return lengths.tobytes() + b"".join(encoded), Encoding.TEXT
+def encode_text(text: Text) -> tuple[bytes, int]:
+    """Raw bytes and encoding of a column of strings."""
+    return text.lengths.astype("<u4", copy=False).tobytes() + text.data, Encoding.TEXT
 
 
 def encode_values(values: list[Any]) -> tuple[bytes, int]:
@@ -399,16 +464,95 @@ def decode_other(data: bytes | memoryview, encoding: int, rows: int) -> Text | l
     Raises:
         Malformed: the bytes do not fit.
     """
-    raw = zstd.decompress(data) if encoding & ZSTD else bytes(data)
+    _check_known(encoding)
+    raw = zstd.decompress(data, limit=zstd.largest(len(data))) if encoding & ZSTD else bytes(data)
     kind = encoding & ~ZSTD
     if kind == Encoding.TEXT:
         lengths = np.frombuffer(raw, "<u4", count=rows) if len(raw) >= 4 * rows else None
         if lengths is None or int(lengths.sum(dtype=np.int64)) != len(raw) - 4 * rows:
             raise Malformed("a text page's lengths do not add up")
-        return Text(lengths, raw[4 * rows :])
+        return _checked_text(lengths, raw[4 * rows :])
     if kind != Encoding.VALUES:
         raise Malformed(f"page encoding {encoding:#x} is not for values")
     values = codec.unpack(raw)
     if not isinstance(values, list) or len(values) != rows:
         raise Malformed(f"a values page does not hold {rows} values")
     return values
+
+
+def _check_known(encoding: int) -> None:
+    if encoding not in _KNOWN:
+        raise Newer(f"page encoding {encoding:#x} is not known to this version")
+
+
+def decode_map(data: bytes | memoryview, encoding: int) -> dict[str, Any]:
+    """The map that a values page holds instead of an array.
+
+    Raises:
+        Malformed: the bytes do not fit.
+    """
+    _check_known(encoding)
+    if encoding & ~ZSTD != Encoding.VALUES:
+        raise Malformed(f"page encoding {encoding:#x} is not for values")
+    raw = zstd.decompress(data, limit=zstd.largest(len(data))) if encoding & ZSTD else data
+    values = codec.unpack(raw)
+    if not isinstance(values, dict):
+        raise Malformed("a page of statistics is no map")
+    return values
+
+
+def _checked_text(lengths: Array, data: bytes) -> Text:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise Malformed("a text page is not UTF-8") from None
+    ends = np.cumsum(lengths, dtype=np.int64)[:-1]
+    ends = ends[ends < len(data)]
+    if (np.frombuffer(data, np.uint8)[ends] & 0xC0 == 0x80).any():
+        raise Malformed("a text ends within a character")
+    return Text(lengths, data)
+
+
+# ---------------------------------------------------------------- row sets
+
+
+def encode_row_set(index: Array, rows: int, *, store: bool = False) -> Page:
+    """Which rows of a table a column has.
+
+    Args:
+        index: their numbers, ascending.
+        rows: of the table.
+        store: without compression.
+
+    Returns:
+        A page of bits, or of the numbers, whichever is smaller.
+    """
+    numbers = encode_fixed(index.astype(np.uint32)[None, :], store=store)[0]
+    mask = np.zeros(rows, np.bool_)
+    mask[index] = True
+    raw = np.packbits(mask, bitorder="little").tobytes()
+    bits = Page(raw, Encoding.BITS) if store else pages([raw], [Encoding.BITS])[0]
+    return bits if len(bits.data) <= len(numbers.data) else numbers
+
+
+def decode_row_set(data: bytes | memoryview, encoding: int, count: int, rows: int) -> Array:
+    """Numbers of the rows in a set, ascending, int64.
+
+    Args:
+        data: stored bytes, their CRC already checked.
+        encoding: the page's encoding byte.
+        count: rows in the set.
+        rows: of the table.
+
+    Raises:
+        Malformed: the bytes do not fit.
+    """
+    _check_known(encoding)
+    if encoding & 0x0F != Encoding.BITS:
+        index = decode_fixed(data, encoding, "I", count).astype(np.int64)
+    else:
+        raw = np.frombuffer(_raw((data, encoding), (rows + 7) // 8), np.uint8)
+        index = np.flatnonzero(np.unpackbits(raw, count=rows, bitorder="little"))
+    if len(index) != count or (count and (int(index[-1]) >= rows or (np.diff(index) <= 0).any())):
+        raise Malformed("a row set does not hold the rows that it says")
+    return index

@@ -1,7 +1,6 @@
-"""Runs of equal tail frames, told apart and checked in bulk: most of a tail is rows of one schema.
+"""Tail frames of one size and type in a row, checked in bulk: most of a tail is rows alike.
 
-The frames of a run differ only in seq, time, step, numbers and checksum. All are looked at where
-they lie, as columns of machine words a frame's size apart.
+All are looked at where they lie, as columns of machine words a frame's size apart.
 
 Their checksums are not taken one by one either. CRC-32 is linear: from the CRC of A and that of B
 follows the CRC of A + B. So the CRCs that are stored say what the CRC of all the frames together
@@ -18,33 +17,19 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from runlog.wire.framing import TAIL_HEADER
+from runlog.wire.framing import SEQ_AT
 
 Words = NDArray[Any]
 
-_HEAD: Final = TAIL_HEADER.size
-_SEQ_AT: Final = 16
-_NO_LOOSE_AT: Final = _HEAD + 17
-_NO_LOOSE: Final = 0x90
-"""An empty array of values that are no numbers; only such rows have one size."""
-_SMALLEST: Final = _HEAD + 25
-_CONSTANT: Final = (
-    (0, "<u8"),
-    (8, "<u8"),
-    (_HEAD, "<u4"),
-    (_HEAD + 3, "<u4"),
-    (_HEAD + 15, "<u4"),
-    (_HEAD + 16, "<u4"),
-)
-"""Everything but seq, time, step, numbers and CRC: prefix, schema, flags, the bin's length. Where
-the words stand, some overlapping."""
+_PREFIX: Final = ((0, "<u8"), (8, "<u8"))
+"""Magic, salt, size, tag and flags, as words."""
 _FIRST_STRIDE: Final = 8
 _IN_BULK: Final = 1024
 """Frames from which on combining their CRCs takes less time than as many calls."""
 
 
 def count(data: bytes, pos: int, size: int, limit: int) -> int:
-    """How many frames in a row have the first one's constant bytes, the next seq and a sound CRC.
+    """How many frames in a row have the first one's size and type, the next seq and a sound CRC.
 
     Args:
         data: the tail's bytes.
@@ -52,8 +37,6 @@ def count(data: bytes, pos: int, size: int, limit: int) -> int:
         size: bytes of each.
         limit: how many there is room for.
     """
-    if size < _SMALLEST or data[pos + _NO_LOOSE_AT] != _NO_LOOSE:
-        return 1
     found, stride = 1, _FIRST_STRIDE
     while found < limit:  # in growing strides: most runs are either short or the whole tail
         block = min(stride, limit - found)
@@ -62,7 +45,7 @@ def count(data: bytes, pos: int, size: int, limit: int) -> int:
         if good < block:
             break
         stride *= 64
-    return 1 + _sound(data, pos + size, size, found - 1)
+    return 1 + (_sound(data, pos + size, size, found - 1) if found > 1 else 0)
 
 
 def words(data: bytes, at: int, size: int, rows: int, dtype: str) -> Words:
@@ -80,10 +63,10 @@ def words(data: bytes, at: int, size: int, rows: int, dtype: str) -> Words:
 
 def _alike(data: bytes, pos: int, at: int, size: int, block: int, begun: int) -> int:
     """How many of the `block` frames at `at` look as the one at `pos` and count on from it."""
-    first = words(data, pos + _SEQ_AT, size, 1, ">u8")
+    first = words(data, pos + SEQ_AT, size, 1, ">u8")
     expected = np.arange(begun, begun + block, dtype=np.uint64) + first
-    same = words(data, at + _SEQ_AT, size, block, ">u8") == expected
-    for offset, dtype in _CONSTANT:
+    same = words(data, at + SEQ_AT, size, block, ">u8") == expected
+    for offset, dtype in _PREFIX:
         same &= words(data, at + offset, size, block, dtype) == words(
             data, pos + offset, size, 1, dtype
         )

@@ -6,7 +6,7 @@ searches for the next sound one of the same file, and says what it passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
 
@@ -23,7 +23,7 @@ _BLOCK: Final = 1 << 20
 
 @frozen
 class Frame:
-    """A sealed frame whose header is sound.
+    """A sealed frame whose header, or the copy of it, is sound.
 
     Attributes:
         offset: where in the file it begins.
@@ -45,21 +45,135 @@ class Frame:
         """Where its body begins."""
         return self.offset + FRAME_HEADER_SIZE + self.header.head_size
 
+    @property
+    def copy(self) -> int:
+        """Where the copies of its head and header begin, if it is kept twice."""
+        return self.end - FRAME_HEADER_SIZE - self.header.head_size
+
     def head(self, read: Read) -> dict[str, Any]:
-        """The frame's head, checked and decoded.
+        """The frame's head, checked and decoded; its copy, where the first one is damaged.
 
         Raises:
             codec.Malformed: it is damaged.
         """
-        header = self.header
-        stored = read(self.offset + FRAME_HEADER_SIZE, header.head_size)
-        if crc32(stored) != header.head_crc:
+        stored = self._stored(read, self.offset + FRAME_HEADER_SIZE)
+        if stored is None and self.header.twice:
+            stored = self._stored(read, self.copy)
+        if stored is None:
             raise codec.Malformed("the frame's head does not match its checksum")
-        packed = header.flags & framing.FLAG_HEAD_ZSTD
-        head = codec.unpack(zstd.decompress(stored, header.head_raw) if packed else stored)
+        if self.header.flags & framing.FLAG_HEAD_ZSTD:
+            if self.header.head_raw > zstd.largest(len(stored)):
+                raise codec.Malformed("the frame's head is larger than it may be")
+            stored = zstd.decompress(stored, self.header.head_raw)
+        head = codec.unpack(stored)
         if not isinstance(head, dict):
             raise codec.Malformed("the frame's head is not a map")
         return head
+
+    def _stored(self, read: Read, at: int) -> bytes | None:
+        stored = read(at, self.header.head_size)
+        return stored if crc32(stored) == self.header.head_crc else None
+
+    def wrong_copies(self, file: str, read: Read) -> list[Damage]:
+        """Copies of header and head, of which the other one counts, that are damaged."""
+        header = self.header
+        if not (header.twice and self.whole):
+            return []
+        found = []
+        for what, at, size, sound in (
+            ("header", self.offset, FRAME_HEADER_SIZE, self._is_header(read, FRAME_MAGIC)),
+            ("head", self.offset + FRAME_HEADER_SIZE, header.head_size, None),
+            ("head", self.copy, header.head_size, None),
+            ("header", self.end - FRAME_HEADER_SIZE, FRAME_HEADER_SIZE, self._is_header(read, END)),
+        ):
+            if sound if sound is not None else self._stored(read, at) is not None:
+                continue
+            detail = f"a copy of a frame's {what} is damaged; the other one is read"
+            found.append(Damage(file, DamageKind.CHECKSUM, at, size, detail=detail))
+        return found
+
+    def _is_header(self, read: Read, kind: bytes) -> bool:
+        at = self.offset if kind == FRAME_MAGIC else self.end - FRAME_HEADER_SIZE
+        found = framing.parse_frame_header(read(at, FRAME_HEADER_SIZE), None, kind)
+        return found is not None and found[0] == self.header
+
+
+END: Final = framing.END_MAGIC
+
+
+@frozen
+class SealedFrame:
+    """A sealed frame's bytes.
+
+    Attributes:
+        data: all of them.
+        header: as in the data.
+    """
+
+    data: bytes
+    header: FrameHeader
+
+
+@frozen
+class Place:
+    """What a frame repeats of the file that it is in.
+
+    Attributes:
+        salt: of the file.
+        generation: of the file.
+        previous: SHA-256 of the frame before, or of the file header.
+        store: whether nothing is compressed, so that the bytes do not depend on zstd.
+    """
+
+    salt: bytes
+    generation: int
+    previous: bytes
+    store: bool = False
+
+
+def build(
+    type_: int,
+    place: Place,
+    head: Mapping[str, Any],
+    body: Sequence[bytes],
+    span: tuple[int, int, int],
+    vital: int | None = 0,
+) -> SealedFrame:
+    """A sealed frame of any type.
+
+    Args:
+        type_: of the frame.
+        place: where it goes.
+        head: its map, without `prev`.
+        body: parts of its body.
+        span: first seq, last seq, number of records.
+        vital: how many of the first parts are kept twice, as are head and header; None: nothing is.
+
+    Returns:
+        The frame.
+    """
+    raw = codec.pack({"prev": place.previous, **head})
+    packed = raw if place.store else zstd.compress([raw])[0]
+    flags = 0 if place.store else framing.FLAG_HEAD_ZSTD
+    end: list[bytes] = []
+    if vital is not None:
+        flags |= framing.FLAG_TWICE
+        end = [*body[:vital], packed]
+    size = FRAME_HEADER_SIZE + len(packed) + sum(map(len, body)) + sum(map(len, end))
+    size += FRAME_HEADER_SIZE if end else 0
+    header = FrameHeader(
+        type_,
+        flags,
+        len(packed),
+        size,
+        *span,
+        head_raw=len(raw),
+        head_crc=crc32(packed),
+        generation=place.generation,
+    )
+    if end:
+        end.append(header.encode(place.salt, END))
+    return SealedFrame(b"".join([header.encode(place.salt), packed, *body, *end]), header)
 
 
 @frozen
@@ -110,14 +224,21 @@ def scan(file: str, read: Read, size: int, salt: bytes = b"") -> Iterator[Frame 
         found = framing.parse_frame_header(read(at, FRAME_HEADER_SIZE), salt or None)
         start = at
         if found is None:
-            at, found = _search(read, at + 1, size, salt)
-            first = last_seq + 1
-            last = None
-            if found is not None:
-                header = found[0]
-                has_records = header.records > 0 or header.type == framing.FRAME_FOOTER
-                last = header.first_seq - 1 if has_records else None
-            yield _passed_over(file, read, start, at, first, last)
+            at, found = _search(read, at, size, salt)
+            if found is None and _ends_in_footer(read, size, start):
+                detail = (
+                    "the footer's header is damaged; everything is read from the chunks instead"
+                )
+                kind = DamageKind.FOOTER
+                yield Damage(file, kind, start, FRAME_HEADER_SIZE, detail=detail)
+            elif at > start:
+                first = last_seq + 1
+                last = None
+                if found is not None:
+                    header = found[0]
+                    has_records = header.records > 0 or header.type == framing.FRAME_FOOTER
+                    last = header.first_seq - 1 if has_records else None
+                yield _passed_over(file, read, start, at, first, last)
             if found is None:
                 return
         header, salt = found
@@ -128,22 +249,44 @@ def scan(file: str, read: Read, size: int, salt: bytes = b"") -> Iterator[Frame 
         at = frame.end
 
 
+def _ends_in_footer(read: Read, size: int, offset: int) -> bool:
+    """Whether the trailer says that the footer is the frame at an offset."""
+    found = framing.parse_trailer(read(size - framing.TRAILER_SIZE, framing.TRAILER_SIZE))
+    return found is not None and found[1] == offset
+
+
 def _search(
-    read: Read, at: int, size: int, salt: bytes
+    read: Read, damaged: int, size: int, salt: bytes
 ) -> tuple[int, tuple[FrameHeader, bytes] | None]:
-    marker = FRAME_MAGIC + salt
+    """The next frame from a damaged header on: where it begins, and its header or the copy."""
+    at = damaged + 1
+    markers = (FRAME_MAGIC + salt, END + salt)
     while at < size:
         block = read(at, _BLOCK)
-        index = block.find(marker)
-        while index >= 0:
-            found = framing.parse_frame_header(read(at + index, FRAME_HEADER_SIZE), salt or None)
-            if found is not None:
-                return at + index, found
-            index = block.find(marker, index + 1)
-        if len(block) < len(marker):
+        places = sorted(
+            (index, marker[:4]) for marker in markers for index in _all_in(block, marker)
+        )
+        for index, kind in places:
+            header = read(at + index, FRAME_HEADER_SIZE)
+            found = framing.parse_frame_header(header, salt or None, kind)
+            if found is None:
+                continue
+            begin = at + index
+            if kind == END:
+                begin += FRAME_HEADER_SIZE - found[0].size
+            if begin >= damaged:
+                return begin, found
+        if len(block) < len(markers[0]):
             break
-        at += len(block) - len(marker) + 1
+        at += len(block) - len(markers[0]) + 1
     return size, None
+
+
+def _all_in(block: bytes, marker: bytes) -> Iterator[int]:
+    index = block.find(marker)
+    while index >= 0:
+        yield index
+        index = block.find(marker, index + 1)
 
 
 def _passed_over(
@@ -159,6 +302,16 @@ def _passed_over(
     if not lost:
         return Damage(file, reason, start, end - start, detail=detail)
     return Damage(file, reason, start, end - start, first, last, None, lost, detail)
+
+
+def stands(read: Read, offset: int, size: int, first_seq: int, last_seq: int) -> bool:
+    """Whether a frame still has a sound header, or a sound copy of it, and is as a footer says."""
+    for at, kind in ((offset, FRAME_MAGIC), (offset + size - FRAME_HEADER_SIZE, END)):
+        found = framing.parse_frame_header(read(at, FRAME_HEADER_SIZE), None, kind)
+        if found is not None:
+            header = found[0]
+            return (header.size, header.first_seq, header.last_seq) == (size, first_seq, last_seq)
+    return False
 
 
 def footer(read: Read, size: int) -> tuple[Frame, dict[str, Any]] | None:

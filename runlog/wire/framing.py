@@ -27,14 +27,14 @@ FILE_MAGIC: Final = b"\x89RLOG\r\n\x1a"
 KIND_JOURNAL: Final = 1
 KIND_TAIL: Final = 2
 
-_FILE_HEADER: Final = struct.Struct(">8sBBHII4sQq36sI")
+_FILE_HEADER: Final = struct.Struct(">8sBBHII4sIQq36sI")
 FILE_HEADER_SIZE: Final = _FILE_HEADER.size
 WRITER_ID_SIZE: Final = 36
 
 
 @frozen
 class FileHeader:
-    """The first 80 bytes of a `.rlog` or `.rtail` file.
+    """The first 84 bytes of a `.rlog` or `.rtail` file.
 
     Attributes:
         kind: `KIND_JOURNAL` or `KIND_TAIL`.
@@ -45,6 +45,7 @@ class FileHeader:
         version: format version.
         incompatible: feature flags that a reader must know to read the file at all.
         compatible: feature flags that a reader may ignore.
+        generation: 0 at first; one more each time that sealed bytes were written anew.
     """
 
     kind: int
@@ -55,9 +56,10 @@ class FileHeader:
     version: int = VERSION
     incompatible: int = 0
     compatible: int = 0
+    generation: int = 0
 
     def encode(self) -> bytes:
-        """The 80 bytes."""
+        """The 84 bytes."""
         head = _FILE_HEADER.pack(
             FILE_MAGIC,
             self.version,
@@ -66,6 +68,7 @@ class FileHeader:
             self.incompatible,
             self.compatible,
             self.salt,
+            self.generation,
             self.first_seq,
             self.created,
             self.writer.encode("ascii"),
@@ -79,13 +82,13 @@ def parse_file_header(data: bytes) -> FileHeader | None:
     if len(data) < FILE_HEADER_SIZE:
         return None
     fields = _FILE_HEADER.unpack_from(data)
-    magic, version, kind, _size, incompatible, compatible, salt, first, created, writer, crc = (
-        fields
-    )
+    magic, version, kind, _, incompatible, compatible, salt, generation, *rest = fields
+    first, created, writer, crc = rest
     if magic != FILE_MAGIC or crc != crc32(data[: FILE_HEADER_SIZE - 4]):
         return None
     name = writer.rstrip(b"\0").decode("ascii", "replace")
-    return FileHeader(kind, salt, first, created, name, version, incompatible, compatible)
+    flags = incompatible, compatible
+    return FileHeader(kind, salt, first, created, name, version, *flags, generation)
 
 
 def looks_like_file(data: bytes) -> bool:
@@ -102,28 +105,33 @@ def looks_like_file(data: bytes) -> bool:
 # ---------------------------------------------------------------- tail frames
 
 TAIL_MAGIC: Final = b"\xabRT" + bytes([VERSION])
-TAG_SCHEMA: Final = 0
-"""Tag of the structural frame that interns key names; it is no record and takes no seq."""
+TAG_NAMES: Final = 0
+"""Tag of the frame that gives numbers to keys and shapes; not a record, has no sequence number."""
 TAG_LOG: Final = 16
 """Tag of a row; the one record type that framing knows by name."""
 
 TAIL_PREFIX: Final = struct.Struct(">4s4sIHH")
-"""magic, salt, frame size, tag, flags: equal in all rows of one schema, so it is packed once."""
+"""magic, salt, frame size, tag, flags: equal in all rows of one layout, so it is packed once."""
 TAIL_HEADER: Final = struct.Struct(">4s4sIHHQq")
 """The prefix, then seq and time."""
+SEQ_AT: Final = 16
+"""Where in a tail frame the sequence number stands."""
+TIME_AT: Final = 24
+"""Where the time stands."""
 TAIL_OVERHEAD: Final = TAIL_HEADER.size + 4
-MAX_TAIL_FRAME: Final = 0xFFFF_FFFF
+MAX_SEQ: Final = 2**63 - 1
+"""Greatest sequence number; a frame with a greater one is not sound."""
 
 
 @frozen
 class TailFrame:
-    """One frame of a tail: a record, or the interning of a schema.
+    """One frame of a tail: a record, or names.
 
     Attributes:
         offset: where in the file the frame begins.
         size: bytes of the whole frame.
-        tag: record type, or `TAG_SCHEMA`.
-        seq: sequence number; of the next record, for a schema.
+        tag: record type, or `TAG_NAMES`.
+        seq: sequence number; of the next record, for names.
         time: µs since the Unix epoch.
         payload: a msgpack array.
     """
@@ -152,8 +160,12 @@ FRAME_CHUNK: Final = 1
 FRAME_BLOB: Final = 2
 FRAME_FOOTER: Final = 3 | IGNORABLE
 
+END_MAGIC: Final = b"\xabRE" + bytes([VERSION])
+"""Of the copy of the header that ends a frame kept twice."""
 FLAG_HEAD_ZSTD: Final = 1
-"""Frame flag: the head is one zstd frame. Other bits are reserved and written as 0."""
+"""Frame flag: the head is one zstd frame."""
+FLAG_TWICE: Final = 2
+"""Frame flag: what all of the frame needs (header, head, first pages) stands at its end again."""
 
 _FRAME_HEADER: Final = struct.Struct(">4s4sHHIQQQIIIII")
 FRAME_HEADER_SIZE: Final = _FRAME_HEADER.size
@@ -172,6 +184,7 @@ class FrameHeader:
         records: how many records.
         head_raw: bytes of the head once decompressed.
         head_crc: CRC-32 of the stored head.
+        generation: as in the file header.
     """
 
     type: int
@@ -183,16 +196,22 @@ class FrameHeader:
     records: int
     head_raw: int
     head_crc: int
+    generation: int = 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether header and head stand at the frame's end again."""
+        return bool(self.flags & FLAG_TWICE)
 
     @property
     def body_size(self) -> int:
-        """Bytes behind the head."""
-        return self.size - FRAME_HEADER_SIZE - self.head_size
+        """Bytes behind the head, copies of header and head aside."""
+        return self.size - (2 if self.twice else 1) * (FRAME_HEADER_SIZE + self.head_size)
 
-    def encode(self, salt: bytes) -> bytes:
+    def encode(self, salt: bytes, magic: bytes = FRAME_MAGIC) -> bytes:
         """The header's bytes."""
         head = _FRAME_HEADER.pack(
-            FRAME_MAGIC,
+            magic,
             salt,
             self.type,
             self.flags,
@@ -203,30 +222,38 @@ class FrameHeader:
             self.records,
             self.head_raw,
             self.head_crc,
-            0,
+            self.generation,
             0,
         )[:-4]
         return head + crc32(head).to_bytes(4, "big")
 
 
-def parse_frame_header(data: bytes, salt: bytes | None = None) -> tuple[FrameHeader, bytes] | None:
+def parse_frame_header(
+    data: bytes, salt: bytes | None = None, kind: bytes = FRAME_MAGIC
+) -> tuple[FrameHeader, bytes] | None:
     """Read a sealed frame's header; None if damaged, or of another file where `salt` is given.
+
+    Args:
+        data: at least its bytes.
+        salt: of the file, if known.
+        kind: `FRAME_MAGIC`, or `END_MAGIC` for the copy at a frame's end.
 
     Returns:
         The header and the salt that it carries.
     """
     if len(data) < FRAME_HEADER_SIZE:
         return None
-    fields = _FRAME_HEADER.unpack_from(data)
-    magic, own, type_, flags, head_size, size, first, last, records, raw, head_crc, _, crc = fields
+    magic, own, *fields, crc = _FRAME_HEADER.unpack_from(data)
     if (
-        magic != FRAME_MAGIC
+        magic != kind
         or (salt is not None and own != salt)
         or crc != crc32(data[: FRAME_HEADER_SIZE - 4])
-        or size < FRAME_HEADER_SIZE + head_size
     ):
         return None
-    header = FrameHeader(type_, flags, head_size, size, first, last, records, raw, head_crc)
+    type_, flags, head_size, size, first, last, *rest = fields
+    header = FrameHeader(type_, flags, head_size, size, first, last, *rest)
+    if header.body_size < 0 or max(first, last) > MAX_SEQ:
+        return None
     return header, own
 
 

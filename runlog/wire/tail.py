@@ -1,249 +1,108 @@
-"""The tail as a stream, without I/O: records become frames, and bytes become frames or damage.
+"""The tail as a stream, without I/O: bytes become frames, or damage.
 
 Contract of the decoder: feed it the bytes of a `.rtail` file in pieces of any size. It answers with
-what is certain so far: headers, frames, and damage between them. What it holds back is not lost, it
-only means "I need more bytes"; `close` says that there are none and settles the rest. Any way of
+what is certain so far: the header, frames, and damage between them. What it holds back is not lost,
+it only means "I need more bytes"; `close` says that there are none and settles the rest. Any way of
 cutting the input gives the same frames.
 """
 
 from __future__ import annotations
 
-import functools
-import struct
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 from zlib import crc32
 
 from runlog.damage import Damage, DamageKind
 from runlog.frozen import frozen
-from runlog.keys import Key
-from runlog.wire import codec, framing
+from runlog.wire import framing
 from runlog.wire.framing import (
-    TAG_LOG,
-    TAG_SCHEMA,
+    MAX_SEQ,
+    TAG_NAMES,
     TAIL_HEADER,
     TAIL_MAGIC,
     TAIL_OVERHEAD,
     TAIL_PREFIX,
 )
-from runlog.wire.row import KNOWN_FLAGS
-
-# ---------------------------------------------------------------- encoding
-
-_ROW_HEAD: Final = struct.Struct(">BBIB")
-_CODE_BY_TYPE: Final[dict[type, str]] = {float: "d", int: "q", bool: "?"}
-_INT64: Final = range(-(2**63), 2**63)
-
-
-def type_code(value: Any) -> str:
-    """The type code by which a row packs a value; "v" if it is not a fixed-size number."""
-    code = _CODE_BY_TYPE.get(type(value)) or codec.scalar_code(value) or "v"
-    # Only of an int: `in` tries a numpy integer against every number of the range, for ever.
-    return "v" if code == "q" and type(value) is int and value not in _INT64 else code
-
-
-class Schema:
-    """Key names and value types of rows, interned, with the row's constant bytes made ready.
-
-    Attributes:
-        id: number within the writer, from 1.
-        paths: keys.
-        types: a type code per key.
-        fixed: whether all rows have one size (no code is "v").
-        size: bytes of such a row's frame.
-        prefix: its first 16 bytes.
-        lead: its constant bytes before the step.
-        pack: packs a whole frame but for its CRC:
-            `pack(prefix, seq, time, lead, step, tails[flags], *values)`.
-        numbers: packs the values alone that are numbers.
-        tails: flags byte -> the row's constant bytes between step and numbers.
-        reminded: number of the tail that the schema was last written to; 0 for none.
-    """
-
-    __slots__ = (
-        "fixed",
-        "id",
-        "lead",
-        "numbers",
-        "pack",
-        "paths",
-        "prefix",
-        "reminded",
-        "size",
-        "tails",
-        "types",
-    )
-
-    def __init__(self, number: int, paths: tuple[Key, ...], types: str, salt: bytes) -> None:
-        self.id = number
-        self.paths = paths
-        self.types = types
-        self.fixed = "v" not in types
-        self.reminded = 0
-        codes = types.replace("v", "")
-        numbers = struct.Struct(">" + codes)
-        self.numbers = _exactly(numbers.pack, codes)
-        end = b"\x90" + _bin_header(numbers.size)
-        self.lead = _ROW_HEAD.pack(0x95, 0xCE, number, 0xD3)
-        self.tails = {flags: bytes([0xCC, flags]) + end for flags in range(KNOWN_FLAGS + 1)}
-        layout = struct.Struct(f">16sQq7sq{2 + len(end)}s{types if self.fixed else ''}")
-        self.pack = _exactly(layout.pack, codes)
-        self.size = layout.size + 4
-        self.prefix = TAIL_PREFIX.pack(TAIL_MAGIC, salt, self.size, TAG_LOG, 0)
-
-    def payload(self) -> bytes:
-        """The schema's own frame content: `[id, [path, …], types]`; a path of one key is a str."""
-        keys = [path[0] if len(path) == 1 else list(path) for path in self.paths]
-        return codec.pack([self.id, keys, self.types])
-
-    def frame(
-        self,
-        salt: bytes,
-        seq: int,
-        time: int,
-        step: int,
-        flags: int,
-        values: list[Any],
-        loose: bytes,
-    ) -> bytes:
-        """A row's frame.
-
-        Args:
-            salt: of the file.
-            seq: sequence number.
-            time: µs.
-            step: of the row.
-            flags: see `runlog.segment.segment.row_flags`.
-            values: all values, in key order.
-            loose: those whose code is "v", packed as one array.
-        """
-        numbers = [v for v, code in zip(values, self.types, strict=True) if code != "v"]
-        packed = self.numbers(*numbers)
-        head = self.lead + struct.pack(">qBB", step, 0xCC, flags)
-        payload = head + loose + _bin_header(len(packed)) + packed
-        return framing.encode_tail_frame(salt, TAG_LOG, seq, time, payload)
-
-
-def _exactly(pack: Callable[..., bytes], codes: str) -> Callable[..., bytes]:
-    """`pack`, whose last arguments are numbers of these codes, for every bit pattern.
-
-    struct takes narrow floats by way of a double, and that changes the bits of some NaNs.
-    """
-    end = len(codes)
-    places = [
-        (n - end, struct.calcsize(">" + codes[:n]) - struct.calcsize(">" + codes))
-        for n, code in enumerate(codes)
-        if code in "ef"
-    ]
-    if not places:
-        return pack
-
-    def exact(*values: Any) -> bytes:
-        out = pack(*values)
-        for index, start in places:
-            value = values[index]
-            if value != value:  # noqa: PLR0124 - a NaN
-                raw = value.tobytes() if sys.byteorder == "big" else value.tobytes()[::-1]
-                start += len(out)  # noqa: PLW2901 - counted from the end
-                out = out[:start] + raw + out[start + len(raw) :]
-        return out
-
-    return exact
-
-
-def _bin_header(size: int) -> bytes:
-    """The shortest msgpack bin header, as every msgpack library writes it."""
-    if size < 1 << 8:
-        return bytes([0xC4, size])
-    if size < 1 << 16:
-        return b"\xc5" + size.to_bytes(2, "big")
-    return b"\xc6" + size.to_bytes(4, "big")
-
-
-def parse_schema(payload: bytes) -> tuple[int, tuple[Key, ...], str]:
-    """Decode a schema frame's content.
-
-    Raises:
-        codec.Malformed: it is no schema.
-    """
-    items = codec.unpack(payload)
-    if not (isinstance(items, list) and len(items) >= 3):
-        raise codec.Malformed("a schema is not an array of three items")
-    number, keys, types = items[:3]
-    if not (type(number) is int and isinstance(types, str) and set(types) <= _SCHEMA_CODES):
-        raise codec.Malformed("a schema's number or types are not understood")
-    return number, parse_paths(keys, len(types)), types
-
-
-_SCHEMA_CODES: Final = frozenset("dq?v" + codec.SCALAR_CODES)
-
-
-def parse_paths(keys: Any, count: int) -> tuple[Key, ...]:
-    """Paths from their wire form: each a str, or a list of str for a nested key.
-
-    Raises:
-        codec.Malformed: they are not that, or not `count`.
-    """
-    if not isinstance(keys, list) or len(keys) != count:
-        raise codec.Malformed("key names and types differ in number")
-    try:
-        return _paths(tuple([tuple(key) if isinstance(key, list) else key for key in keys]))
-    except TypeError:  # what cannot be hashed is no key
-        raise codec.Malformed("a key name is no string") from None
-
-
-@functools.lru_cache(maxsize=64)
-def _paths(keys: tuple[Any, ...]) -> tuple[Key, ...]:
-    """Checked paths; the chunks of a journal mostly have the same ones, and then share them."""
-    out: list[Key] = []
-    for key in keys:
-        path = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
-        if not path or not all(isinstance(part, str) for part in path):
-            raise codec.Malformed("a key name is no string")
-        out.append(path)
-    return tuple(out)
-
-
-# ---------------------------------------------------------------- decoding
 
 
 @frozen
-class FrameRun:
-    """Frames of equal size and equal constant bytes, one after another; most often rows.
+class Stretch:
+    """Sound frames whose records count up by one, each next to the one before.
 
     Attributes:
-        offset: of the first, in the file.
-        size: bytes of each.
-        count: how many, at least 1.
-        tag: record type of all.
-        seq: sequence number of the first; they count up by one.
-        data: their bytes.
+        offset: where in the file the data begins.
+        data: bytes of the frames, and perhaps of others around them.
+        starts: where in the data each record's frame begins.
+        tags: the record's type, for each.
+        seq: sequence number of the first record; the next one's, if there is none.
+        names: where in the data each names frame begins.
     """
 
     offset: int
-    size: int
-    count: int
-    tag: int
-    seq: int
     data: bytes
+    starts: Sequence[int]
+    tags: Sequence[int]
+    seq: int
+    names: Sequence[int] = ()
 
-    def payload(self, index: int = 0) -> bytes:
-        """Content of one frame."""
-        at = index * self.size
-        return self.data[at + TAIL_HEADER.size : at + self.size - 4]
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the last record; one less than `seq` if there is none."""
+        return self.seq + len(self.starts) - 1
 
-    def time(self, index: int = 0) -> int:
-        """Time of one frame, µs."""
-        return int.from_bytes(
-            self.data[index * self.size + 24 : index * self.size + 32], "big", signed=True
-        )
+    def part(self, first: int, last: int) -> Stretch:
+        """The records from `first` to `last`, inclusive, without names frames."""
+        low, high = first - self.seq, last - self.seq + 1
+        return Stretch(self.offset, self.data, self.starts[low:high], self.tags[low:high], first)
+
+    def frame(self, start: int) -> framing.TailFrame:
+        """One frame, by where it begins in the data."""
+        _, _, size, tag, _, seq, time = TAIL_HEADER.unpack_from(self.data, start)
+        payload = self.data[start + TAIL_HEADER.size : start + size - 4]
+        return framing.TailFrame(self.offset + start, size, tag, seq, time, payload)
 
 
-Item = framing.FileHeader | FrameRun | Damage
+class _Finding:
+    """Frames as they are found one after another; a new stretch begins where seqs do not go on."""
+
+    def __init__(self, offset: int, data: bytes) -> None:
+        self._place = offset, data
+        self._found: list[tuple[list[int], list[int], int, list[int]]] = []
+        self._next = -1
+
+    def _at(self, seq: int) -> tuple[list[int], list[int], int, list[int]]:
+        if seq != self._next or not self._found:
+            self._found.append(([], [], seq, []))
+            self._next = seq
+        return self._found[-1]
+
+    def add(self, pos: int, size: int, count: int, tag: int, seq: int) -> None:
+        """So many frames of one size and type."""
+        starts, tags, _, _ = self._at(seq)
+        if count == 1:
+            starts.append(pos)
+            tags.append(tag)
+        else:
+            starts.extend(range(pos, pos + size * count, size))
+            tags.extend([tag] * count)
+        self._next += count
+
+    def add_names(self, pos: int, seq: int) -> None:
+        """A names frame before the record of that number."""
+        self._at(seq)[3].append(pos)
+
+    def stretches(self) -> list[Stretch]:
+        """All that was found."""
+        return [
+            Stretch(*self._place, starts, tags, seq, names)
+            for starts, tags, seq, names in self._found
+        ]
+
+
+Item = framing.FileHeader | Stretch | Damage
 
 _PROBE: Final = 8
-"""Equal neighbours it takes before rows are looked at in bulk."""
+"""Equal neighbours it takes before frames are looked at in bulk."""
 
 
 class TailDecoder:
@@ -283,7 +142,9 @@ class TailDecoder:
         left = len(self._buffer) - self._start
         if left and not self._headed:
             detail = "the file ends inside its header"
-            items.append(Damage(self.file, DamageKind.CUT, 0, left, None, None, None, None, detail))
+            items.append(
+                Damage(self.file, DamageKind.CUT, 0, left, records_lost=None, detail=detail)
+            )
         elif left:
             items.append(self._damage(len(self._buffer), None))
         self._settle(len(self._buffer))
@@ -297,25 +158,28 @@ class TailDecoder:
         if self._refused:
             self._settle(len(self._buffer))
         while self._scan < len(self._buffer):
-            size = self._frame_at(self._scan)
-            if size > 0:
-                run = self._run(self._scan, size)
-                if self._scan > self._start:
-                    yield self._damage(self._scan, run.seq)
-                self._settle(self._scan + len(run.data))
-                yield from self._in_sequence(run)
-            elif size == 0 and not final:
+            found, end, more = self._frames(self._scan)
+            if end > self._scan:
+                yield from self._take(found, end)
+            if end == len(self._buffer) or (more and not final):
                 return
-            else:
-                found = self._buffer.find(TAIL_MAGIC + self._salt, self._scan + 1)
-                # A magic may have begun in the last bytes.
-                beyond = max(self._scan + 1, len(self._buffer) - 7)
-                self._scan = found if found >= 0 else beyond
-                if found < 0 and not final:
-                    return
+            sought = self._buffer.find(TAIL_MAGIC + self._salt, self._scan + 1)
+            # A magic may have begun in the last bytes.
+            beyond = max(self._scan + 1, len(self._buffer) - 7)
+            self._scan = sought if sought >= 0 else beyond
+            if sought < 0 and not final:
+                return
+
+    def _take(self, found: list[Stretch], end: int) -> Iterator[Item]:
+        """What was found up to `end`, with the damage that lies before it."""
+        if self._scan > self._start:
+            yield self._damage(self._scan, found[0].seq)
+        for stretch in found:
+            yield from self._in_sequence(stretch)
+        self._settle(end)
 
     def _settle(self, end: int) -> None:
-        """Everything before `end` in the buffer has been told."""
+        """Everything before `end` in the buffer has been reported."""
         self.offset += end - self._start
         self._start = self._scan = end
 
@@ -334,63 +198,73 @@ class TailDecoder:
         self._salt = header.salt
         return header
 
-    def _frame_at(self, pos: int) -> int:
-        """Size of the sound frame at `pos`; 0 if bytes are missing to tell; -1 if there is none."""
-        data = self._buffer
-        left = len(data) - pos
+    def _frames(self, pos: int) -> tuple[list[Stretch], int, bool]:
+        """Sound frames from `pos` on: where they end, and whether more bytes could add one."""
+        data, left = self._buffer, len(self._buffer)
+        found = _Finding(self.offset - self._start, data)
+        alike, prefix = 0, b""
+        size = tag = seq = 0
+        while pos < left:
+            size, tag, seq = self._sound(pos)
+            if size <= 0:
+                break
+            if tag == TAG_NAMES:
+                found.add_names(pos, seq)
+                pos += size
+                continue
+            alike = alike + 1 if prefix and data.startswith(prefix, pos) else 0
+            prefix = data[pos : pos + TAIL_PREFIX.size]
+            count = 1
+            if alike == _PROBE:
+                from runlog.wire import equal_frames  # deferred: a short tail needs no numpy
+
+                count = equal_frames.count(data, pos, size, (left - pos) // size)
+                alike = 0
+            found.add(pos, size, count, tag, seq)
+            pos += size * count
+        return found.stretches(), pos, pos < left and size == 0
+
+    def _sound(self, pos: int) -> tuple[int, int, int]:
+        """Size, tag and seq of the sound frame at `pos`; a size of 0 if bytes are missing to tell.
+
+        The size is -1 if there is none.
+        """
+        data, left = self._buffer, len(self._buffer) - pos
         marker = TAIL_MAGIC + self._salt
         if not data.startswith(marker[:left], pos):
-            return -1
-        if left < TAIL_PREFIX.size:
-            return 0
-        _, salt, size, _, _ = TAIL_PREFIX.unpack_from(data, pos)
-        if size < TAIL_OVERHEAD:
-            return -1
-        if left < size:
-            return 0
+            return -1, 0, 0
+        if left < TAIL_HEADER.size:
+            return 0, 0, 0
+        _, salt, size, tag, _, seq, _ = TAIL_HEADER.unpack_from(data, pos)
+        if size < TAIL_OVERHEAD or seq > MAX_SEQ:
+            return -1, 0, 0
+        if size > left:
+            return 0, 0, 0
         end = pos + size - 4
         if crc32(data[pos:end]) != int.from_bytes(data[end : end + 4], "big"):
-            return -1
+            return -1, 0, 0
         self._salt = salt  # known only now where the file header is damaged
-        return int(size)
+        return size, tag, seq
 
-    def _run(self, pos: int, size: int) -> FrameRun:
-        """The frame at `pos` with all that follow it in the same form."""
-        data = self._buffer
-        _, _, _, tag, _, seq, _ = TAIL_HEADER.unpack_from(data, pos)
-        count = 1
-        prefix = data[pos : pos + TAIL_PREFIX.size]
-        if tag == TAG_LOG and data.startswith(prefix, pos + size * (_PROBE - 1)):
-            from runlog.wire import equal_frames  # deferred: a tail of a few records needs no numpy
-
-            count = equal_frames.count(data, pos, size, (len(data) - pos) // size)
-        whole = data[pos : pos + size * count]
-        return FrameRun(self.offset + pos - self._start, size, count, tag, seq, whole)
-
-    def _in_sequence(self, run: FrameRun) -> Iterator[Item]:
-        """The run, less what was read before. Gaps are for the reader, which knows all files."""
-        if run.tag != TAG_SCHEMA:
-            expected = run.seq if self.last_seq is None else self.last_seq + 1
-            if run.seq < expected:
-                again = min(run.count, expected - run.seq)
-                size = again * run.size
-                detail = f"records from {run.seq:,} on stand here a second time and are passed over"
-                yield Damage(self.file, DamageKind.DUPLICATE, run.offset, size, detail=detail)
-                if again == run.count:
-                    return
-                run = FrameRun(
-                    run.offset + size,
-                    run.size,
-                    run.count - again,
-                    run.tag,
-                    expected,
-                    run.data[size:],
-                )
-            self.last_seq = run.seq + run.count - 1
-        yield run
+    def _in_sequence(self, found: Stretch) -> Iterator[Item]:
+        """The stretch, less what was read before. Gaps are for the reader, who knows all files."""
+        expected = found.seq if self.last_seq is None else self.last_seq + 1
+        again = min(len(found.starts), expected - found.seq)
+        if again > 0:
+            head, tail = found.starts[0], found.starts[again - 1]
+            end = tail + found.frame(tail).size
+            detail = f"records from {found.seq:,} on stand here a second time and are passed over"
+            offset = found.offset + head
+            yield Damage(self.file, DamageKind.DUPLICATE, offset, end - head, detail=detail)
+            rest = found.starts[again:], found.tags[again:]
+            found = Stretch(found.offset, found.data, *rest, found.seq + again, found.names)
+        if found.starts:
+            self.last_seq = found.last_seq
+        if found.starts or found.names:
+            yield found
 
     def _damage(self, end: int, next_seq: int | None) -> Damage:
-        """What is unsettled before `end` in the buffer is no frame; `next_seq` stands there."""
+        """Damage for the unparsed bytes before `end`, where a frame with `next_seq` begins."""
         bad = self._buffer[self._start : end]
         reason, detail = describe(bad, TAIL_MAGIC, "frame", followed=next_seq is not None)
         first = None if self.last_seq is None else self.last_seq + 1
@@ -439,26 +313,11 @@ def newer(file: str, header: framing.FileHeader) -> Damage | None:
         f"the file needs a newer runlog (format version {header.version}, feature flags "
         f"{header.incompatible:#x}); this one reads version {framing.VERSION}"
     )
-    return Damage(file, DamageKind.NEWER, 0, None, header.first_seq, None, None, None, detail)
+    first = header.first_seq
+    return Damage(file, DamageKind.NEWER, 0, first_seq=first, records_lost=None, detail=detail)
 
 
 def gap(file: str, offset: int | None, first: int, last: int) -> Damage:
     """Damage for sequence numbers that no file holds."""
     detail = "sequence numbers are missing, though no bytes here are damaged"
     return Damage(file, DamageKind.GAP, offset, None, first, last, None, last - first + 1, detail)
-
-
-# ---------------------------------------------------------------- schemas of a stream
-
-
-def schemas_in(runs: list[FrameRun]) -> Mapping[int, tuple[tuple[Key, ...], str]]:
-    """Key names by schema number, from all schema frames, wherever in the stream they stand."""
-    found = {}
-    for run in runs:
-        if run.tag == TAG_SCHEMA:
-            try:
-                number, paths, types = parse_schema(run.payload())
-            except codec.Malformed:
-                continue  # a later reminder of the same schema, or the rows' own report, tells
-            found[number] = (paths, types)
-    return found

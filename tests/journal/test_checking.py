@@ -15,9 +15,9 @@ from runlog import DamageKind
 from runlog.journal import verify
 from runlog.journal.source import FileSource
 from runlog.records import Blob, Config, Finish, RunStart, Summary, Unknown
-from runlog.segment import chunk
 from runlog.testing import SALT, JournalBuilder, flip_bit, patch, sealed_frames, strike, tail_frames
 from runlog.wire import codec, frames, framing
+from tests.laws import kit
 
 
 @pytest.fixture
@@ -36,13 +36,13 @@ def rewrite_footer(path: Path, change: Callable[[dict[str, Any]], None]) -> None
     assert found is not None
     frame, head = found
     change(head)
-    salt = source.read(20, 4)
-    made = chunk.frame(
+    made = frames.build(
         framing.FRAME_FOOTER,
-        salt,
-        codec.pack(head),
-        framing.encode_trailer(salt, frame.offset),
+        frames.Place(SALT, 0, head.pop("prev"), store=True),
+        head,
+        [framing.encode_trailer(SALT, frame.offset)],
         (frame.header.first_seq, frame.header.last_seq, 0),
+        None,
     )
     path.write_bytes(source.read(0, frame.offset) + made.data)
 
@@ -52,7 +52,7 @@ def _another_start(head: dict[str, Any]) -> None:
 
 
 def _another_value(head: dict[str, Any]) -> None:
-    head["config"][0][-1] = 1.0
+    head["config"]["value"] = [1.0]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,13 @@ def _another_value(head: dict[str, Any]) -> None:
         (lambda head: head["tags"].update({16: 3}), "tags"),
         (_another_start, "start"),
         (_another_value, "config"),
-        (lambda head: head["metrics"][0].__setitem__(2, 3), "metrics"),
+        (lambda head: head["metrics"].update(count=[3]), "metrics"),
+        (lambda head: head["metrics"].update(late=[True]), "metrics"),
+        (lambda head: head["metrics"].update(sum=[3]), "metrics"),
+        (lambda head: head["metrics"].update(kind=["int"]), "metrics"),
+        (lambda head: head["metrics"].update(last_seq=[3]), "metrics"),
+        (lambda head: head["metrics"].update(count=[2, 2]), "malformed"),
+        (lambda head: head["metrics"].update(kind=["complex"]), "malformed"),
         (lambda head: head.update(last=[0, 0]), "last"),
         (lambda head: head.update(summary=None), "malformed"),
         (lambda head: head.pop("names"), "malformed"),
@@ -87,8 +93,7 @@ def _as_a_newer_version(head: dict[str, Any]) -> None:
     """It declares more items, tells more of each metric, and has another member."""
     for name in ("start", "finish"):
         head[name][2] = codec.pack([*codec.unpack(head[name][2]), "new"])
-    for metric in head["metrics"]:
-        metric.append("new")
+    head["metrics"]["new"] = ["new"]
     head["new"] = 1
 
 
@@ -100,10 +105,15 @@ def test_a_footer_of_another_version_that_says_the_same_is_no_problem(
     assert verify(finished.folder).problems == ()
 
 
+NOTHING: dict[str, list[Any]] = {
+    name: [] for name in ("path", "time", "seq", "rank", "value", "removed")
+}
+
+
 def test_what_records_of_a_newer_version_did_to_the_summary_is_no_problem(tmp_path: Path) -> None:
     journal = JournalBuilder(tmp_path).add(RunStart("r", "p"), Unknown(999, b"\x90"))
     journal.log(0, {"a": 1}).add(Finish(0)).finish()
-    rewrite_footer(journal.journal, lambda head: head.update(summary=[]))
+    rewrite_footer(journal.journal, lambda head: head["summary"].update(NOTHING))
     assert verify(tmp_path).problems == ()
     rewrite_footer(journal.journal, lambda head: head.update(rows=7))
     assert [p.reason for p in verify(tmp_path).problems] == [DamageKind.FOOTER]
@@ -111,9 +121,25 @@ def test_what_records_of_a_newer_version_did_to_the_summary_is_no_problem(tmp_pa
 
 def test_a_lost_chunk_is_one_problem_and_the_footer_no_other(finished: JournalBuilder) -> None:
     frame = sealed_frames(finished.journal.read_bytes())[1]
-    strike(finished.journal, lambda data: flip_bit(data, 8 * (frame.offset + 20)))
+    for header in (frame.offset, frame.end - framing.FRAME_HEADER_SIZE):
+        strike(finished.journal, lambda data, at=header: flip_bit(data, 8 * (at + 20)))  # type: ignore[misc]
     (problem,) = verify(finished.folder).problems
     assert (problem.first_seq, problem.last_seq, problem.records_lost) == (4, 6, 3)
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["first header", "header at the end"])
+def test_a_damaged_header_that_stands_twice_costs_nothing_and_is_told(
+    finished: JournalBuilder, end: bool
+) -> None:
+    frame = sealed_frames(finished.journal.read_bytes())[1]
+    header = frame.end - framing.FRAME_HEADER_SIZE if end else frame.offset
+    strike(finished.journal, lambda data: flip_bit(data, 8 * (header + 20)))
+    problems = verify(finished.folder).problems
+    assert problems
+    assert {p.reason for p in problems} <= {DamageKind.CHECKSUM, DamageKind.CHAIN}
+    assert all(p.records_lost == 0 and p.key is None for p in problems)
+    with runlog.open(finished.folder) as view:
+        assert [e.seq for e in view.records()] == [1, 2, 3, 4, 5, 6]
 
 
 def test_rows_whose_key_names_are_lost_are_told_as_one(tmp_path: Path) -> None:
@@ -121,8 +147,9 @@ def test_rows_whose_key_names_are_lost_are_told_as_one(tmp_path: Path) -> None:
     for step in range(3):
         journal.log(step, {"a": step})
     journal.close()
-    schema = tail_frames(journal.tail.read_bytes())[1]
-    strike(journal.tail, lambda data: flip_bit(data, 8 * (schema.offset + 36)))
+    names = tail_frames(journal.tail.read_bytes())[1]
+    assert names.tag == framing.TAG_NAMES
+    strike(journal.tail, lambda data: flip_bit(data, 8 * (names.offset + 36)))
     (lost,) = [p for p in verify(tmp_path).problems if p.reason == DamageKind.NO_SCHEMA]
     assert (lost.first_seq, lost.last_seq, lost.records_lost) == (2, 4, 3)
 
@@ -169,6 +196,8 @@ def test_a_record_that_says_something_else_in_its_tail_is_told(tmp_path: Path) -
 def test_a_chunk_that_cannot_be_read_is_no_other_content(tmp_path: Path) -> None:
     journal = JournalBuilder(tmp_path).add(RunStart("r", "p")).log(0, {"a": 1}).log(1, {"a": 2})
     journal.seal(keep_tail=True).close()
-    body = sealed_frames(journal.journal.read_bytes())[0]
-    strike(journal.journal, lambda data: flip_bit(data, 8 * (body.end - 1)))
-    assert {p.reason for p in verify(tmp_path).problems} == {DamageKind.CHECKSUM}
+    page = kit.page(journal.journal, "a")
+    strike(journal.journal, lambda data: flip_bit(data, 8 * page.start))
+    problems = verify(tmp_path).problems
+    assert {p.reason for p in problems} == {DamageKind.CHECKSUM}
+    assert [p.key for p in problems] == ["a"]

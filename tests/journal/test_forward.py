@@ -10,12 +10,20 @@ import runlog
 from runlog.journal import names
 from runlog.journal.writer import JournalWriter
 from runlog.records import Config, Log, RunStart, Unknown
-from runlog.wire import codec, framing
-from runlog.wire.framing import TAG_LOG
+from runlog.wire import codec, frames, framing
+from runlog.wire.framing import TAG_LOG, TAG_NAMES
+from runlog.wire.row import column_bytes, names_payload
+
+LAYOUTS = {
+    "shape": 1,
+    "columns": column_bytes([1]),
+    "names": [["a"], "d"],
+}
+"""How a row may say which columns it has."""
 
 
-@pytest.fixture
-def newer(tmp_path: Path) -> Path:
+@pytest.fixture(params=LAYOUTS)
+def newer(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A run that a newer version left in its tail: a new type, an added item, a longer row."""
     writer = JournalWriter(tmp_path, "w")
     writer.append(RunStart("r", "p"))
@@ -24,8 +32,10 @@ def newer(tmp_path: Path) -> Path:
     writer._append(999, codec.pack(["from", "tomorrow"]))
     tag, payload = codec.encode(Config({"lr": 1}))
     writer._append(tag, codec.pack([*codec.unpack(payload), "an added item"]))
-    schema = next(iter(writer._known.values())).id
-    row = codec.pack([schema, 1, 0, [], b"\x40\x04" + bytes(6), "an added item"])
+    writer._append(TAG_NAMES, names_payload([(1, ("a",), "d")], [(1, [1])]))
+    writer._seq -= 1  # names are no record
+    layout = LAYOUTS[request.param]
+    row = codec.pack([layout, 1, 0, [], b"\x40\x04" + bytes(6), "an added item"])
     writer._append(TAG_LOG, row)
     writer.forget()
     return tmp_path
@@ -54,16 +64,16 @@ def test_they_are_shown_and_kept_by_repair(newer: Path) -> None:
 
 
 def test_a_frame_type_marked_ignorable_is_passed_over_and_another_is_told(newer: Path) -> None:
-    from runlog.segment import chunk
-
     runlog.journal.recover(newer, force=True)
     path = names.journal_path(newer, "w")
     data = path.read_bytes()
-    salt = data[20:24]
+    header = framing.parse_file_header(data)
+    assert header is not None
+    place = frames.Place(header.salt, header.generation, b"")
     whole = {e.seq for e in runlog.open(newer).records()}
     for kind, told in ((77 | framing.IGNORABLE, 0), (77, 1)):
-        extra = chunk.frame(kind, salt, codec.pack({"prev": b""}), b"?", (6, 5, 0)).data
-        path.write_bytes(data + extra)
+        extra = frames.build(kind, place, {}, [b"?"], (6, 5, 0))
+        path.write_bytes(data + extra.data)
         view = runlog.open(newer)
         assert {e.seq for e in view.records()} == whole
         found = [d for d in view.damage if d.reason == runlog.DamageKind.UNKNOWN_FRAME]

@@ -10,19 +10,20 @@ import pytest
 import runlog
 from runlog import DamageKind
 from runlog.records import Config, Finish, RunStart
-from runlog.testing import JournalBuilder, flip_bit, sealed_frames, strike
+from runlog.testing import JournalBuilder, flip_bit, strike
 from runlog.wire import codec
+from tests.laws import kit
 
 
 @pytest.fixture
 def hurt(tmp_path: Path) -> Path:
-    """A finished run of 4 rows; the last page of their chunk, that of "b", cannot be read."""
+    """A finished run of 4 rows; the page of "b" cannot be read."""
     journal = JournalBuilder(tmp_path).add(RunStart("r", "p"))
     for step in range(4):
         journal.log(step, {"a": step / 4, "b": step / 3})
     journal.add(Finish(0)).finish()
-    end = sealed_frames(journal.journal.read_bytes())[0].end
-    strike(journal.journal, lambda data: flip_bit(data, 8 * (end - 3)))
+    page = kit.page(journal.journal, "b")
+    strike(journal.journal, lambda data: flip_bit(data, 8 * (page.end - 3)))
     return tmp_path
 
 

@@ -13,6 +13,9 @@ import pytest
 
 import runlog
 from runlog.journal.writer import JournalWriter
+from runlog.testing import sealed_frames
+from runlog.wire import framing
+from tests.laws import kit
 
 CRASH = """
 import os, signal, sys
@@ -80,13 +83,23 @@ def test_recovery_changes_no_record_and_no_view(crashed: Path) -> None:
     assert not runlog.journal.recover(crashed).changed, "a clean journal is left alone"
 
 
+def places_of(what: str, path: Path) -> list[int]:
+    """Where to hurt a journal: in a page of a metric, or in both headers of a chunk."""
+    if what == "page":
+        return [kit.page(path, "x", chunk=1).start]
+    frame = [f for f in sealed_frames(path.read_bytes()) if f.header.type == framing.FRAME_CHUNK][1]
+    return [frame.offset + 9, frame.end - framing.FRAME_HEADER_SIZE + 9]
+
+
+@pytest.mark.parametrize("what", ["page", "chunk"])
 def test_recovery_of_a_damaged_journal_says_what_was_lost_and_keeps_the_original(
-    crashed: Path,
+    crashed: Path, what: str
 ) -> None:
     runlog.journal.recover(crashed)
     (path,) = crashed.iterdir()
     data = bytearray(path.read_bytes())
-    data[len(data) // 3] ^= 0x10
+    for at in places_of(what, path):
+        data[at] ^= 0x10
     path.write_bytes(data)
     before = {json.loads(r)["seq"]: r for r in records(crashed)}
     damage = runlog.open(crashed).damage
@@ -164,6 +177,7 @@ def test_a_frame_put_in_another_place_breaks_the_chain(tmp_path: Path) -> None:
         writer.close()
         folders.append(folder / "w.rlog")
     first, second = (path.read_bytes() for path in folders)
-    folders[0].write_bytes(first[:80] + second[80:])
+    header = framing.FILE_HEADER_SIZE
+    folders[0].write_bytes(first[:header] + second[header:])
     reasons = {p.reason for p in runlog.journal.verify(tmp_path / "a").problems}
     assert runlog.DamageKind.CHAIN in reasons

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,18 @@ import runlog
 from runlog.journal.writer import JournalWriter
 from runlog.records import Blob, Config, Entry, Finish, RunStart, RunUpdate, Summary, Unknown
 from runlog.records.declare import BY_CLASS
-from runlog.wire import codec
+from runlog.testing import sealed_frames
+from runlog.wire import codec, framing
 
 WRITER = "w"
 SALT = b"salt"
 BLOB = b"a picture" * 3
+EFFORT = os.environ.get("RUNLOG_TEST_EFFORT", "")
+"""Nothing for a sample, "full" for more, as CI does, "all" for every bit: most of an hour.
+
+Read here, since no test sees the environment."""
+FULL = EFFORT in {"full", "all"}
+ALL = EFFORT == "all"
 
 
 def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -28,6 +39,13 @@ def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
     while not what():
         assert time.monotonic() < give_up, "it did not come about"
         time.sleep(0.001)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of its own for each example of a property."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def row(writer: JournalWriter, data: dict[Any, Any], step: int, flags: int = 0) -> None:
@@ -133,3 +151,68 @@ def read(folder: Path) -> list[tuple[Any, ...]]:
     """All records of a run in comparable form."""
     with runlog.open(folder) as view:
         return [same(e) for e in view.records()]
+
+
+# ---------------------------------------------------------------- pages, by spec/format.md
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a page of a chunk is.
+
+    Attributes:
+        chunk: number of the chunk.
+        what: the metric that it is of, or what else it holds.
+        start, end: its bytes.
+        copy: where they stand again; None if they do not.
+    """
+
+    chunk: int
+    what: str
+    start: int
+    end: int
+    copy: int | None
+
+
+def pages(path: Path) -> list[Page]:
+    """Pages of all chunks of a journal, in order."""
+    data = path.read_bytes()
+
+    def read(at: int, size: int) -> bytes:
+        return data[at : at + size]
+
+    found: list[Page] = []
+    chunks = [f for f in sealed_frames(data) if f.header.type == framing.FRAME_CHUNK]
+    for number, frame in enumerate(chunks):
+        head = frame.head(read)
+        sizes = np.frombuffer(head["pages"]["size"], "<u4").tolist()
+        twice = head["pages"]["twice"]
+        start, copy = frame.body, frame.copy - sum(sizes[:twice])
+        for n, (what, size) in enumerate(zip(_whats(head), sizes, strict=True)):
+            found.append(Page(number, what, start, start + size, copy if n < twice else None))
+            start, copy = start + size, copy + size
+    return found
+
+
+def _whats(head: dict[str, Any]) -> list[str]:
+    """What each page of a chunk holds."""
+    found = [f"records {tag}" for tag in head["tags"]]
+    if "rows" not in head:
+        return found
+    found += ["seq", "time", "step", "flags"]
+    sets = [f"row set {n}" for n in range(1, len(head["counts"]) + 1)]
+    found += sets[: head["shared"]]
+    found += ["order"] * head["order"]
+    found += ["statistics", *sets[head["shared"] :]]
+    at = 0
+    for width in head.get("packs") or [1] * len(head["types"]):
+        key, code = head["keys"][at], head["types"][at]
+        name = key if isinstance(key, str) else ".".join(key)
+        found += [name] * (0 if code == "n" else 2 if code in "DFL" else 1)
+        at += width
+    return found
+
+
+def page(path: Path, what: str, chunk: int = 0) -> Page:
+    """The first page of a chunk that holds something."""
+    return next(p for p in pages(path) if (p.chunk, p.what) == (chunk, what))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import runlog
 from runlog.keys import OWN, flatten
 from runlog.read import arrow
-from runlog.read.rows import inside
-from runlog.totals.totals import Metric
+from runlog.read.merge_batches import Batch
+from runlog.read.where import inside
+from runlog.totals.metric import Metric
 
 from . import kit
 
@@ -140,6 +141,6 @@ def test_columns_built_at_once_are_those_built_row_by_row(
             assert inside(where.step, row["_step"])
 
 
-def in_rows(*args: Any, timed: bool) -> arrow.Batch:
+def in_rows(*args: Any, timed: bool) -> Batch:
     del timed
     return arrow._build_slowly(*args)

@@ -18,7 +18,7 @@ import runlog
 from runlog import records
 from runlog.journal import recover
 from runlog.keys import OWN, flatten, nest
-from runlog.wire import codec
+from runlog.wire import codec, types
 
 from . import kit
 
@@ -31,7 +31,7 @@ def from_bits(code: str, number: int) -> Any:
     """The number of a type whose bits, as an unsigned integer, are given."""
     size = struct.calcsize("<" + code)
     raw = (number % (1 << 8 * size)).to_bytes(size, "little")
-    if code in codec.SCALAR_CODES:
+    if code in types.SCALARS:
         return codec.scalar(code, raw)
     return struct.unpack("<" + code, raw)[0]
 
@@ -40,7 +40,7 @@ HARD_BITS = [0, 1, 1 << 15, 1 << 31, 1 << 63, 0x7C00, 0x7E01, 0x7F80_0000, 0x7FC
 HARD_BITS += [0x7FF0 << 48, (0x7FF8 << 48) + 1, (0xFFF8 << 48) + 5, (1 << 64) - 1]
 BITS = st.integers(0, 2**64 - 1) | st.sampled_from(HARD_BITS)
 FLOATS = st.builds(from_bits, st.just("d"), BITS)
-SCALARS = st.builds(from_bits, st.sampled_from(codec.SCALAR_CODES), BITS)
+SCALARS = st.builds(from_bits, st.sampled_from(types.SCALARS), BITS)
 INTS = st.integers() | st.sampled_from([2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**30, 2**64])
 TEXTS = st.text() | st.text(st.characters(categories=["Cs", "L"]), max_size=4)
 PLAIN = st.none() | st.booleans() | INTS | FLOATS | TEXTS | SCALARS
@@ -138,7 +138,7 @@ def has_nan_payload(value: Any) -> bool:
 
 
 @pytest.mark.parametrize("bits", HARD_BITS)
-@pytest.mark.parametrize("code", "d" + codec.SCALAR_CODES)
+@pytest.mark.parametrize("code", "d" + types.SCALARS)
 def test_every_width_keeps_its_bits_in_a_flat_row(code: str, bits: int, tmp_path: Path) -> None:
     values = [from_bits(code, bits), from_bits(code, bits + 1), from_bits(code, ~bits)]
     run = start(str(tmp_path))

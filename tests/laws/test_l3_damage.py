@@ -17,10 +17,11 @@ import pytest
 
 import runlog
 from runlog.damage import Damage
-from runlog.journal import journal, tails, verify
+from runlog.journal import verify
 from runlog.keys import OWN, flatten, metric_name
 from runlog.records import Log
-from runlog.wire import frames, framing
+from runlog.testing import sealed_frames, tail_frames
+from runlog.wire import framing
 
 from . import kit
 
@@ -99,17 +100,14 @@ def pieces_of(file: tuple[str, bytes], logs: frozenset[int]) -> Iterator[Piece]:
     """Frames of a file; that with key names may cost rows, and a chunk its records."""
     name, data = file
     if name.endswith(".rtail"):
-        for run in tails.decode_tail(name, data).runs:
-            for n in range(run.count):
-                at = run.offset + n * run.size
-                seqs = logs if run.tag == framing.TAG_SCHEMA else frozenset({run.seq + n})
-                yield Piece(name, at, at + run.size, seqs)
+        for frame in tail_frames(data):
+            seqs = logs if frame.tag == framing.TAG_NAMES else frozenset({frame.seq})
+            yield Piece(name, frame.offset, frame.offset + frame.size, seqs)
         return
-    for frame in frames.scan(name, lambda at, size: data[at : at + size], len(data)):
-        assert isinstance(frame, frames.Frame)
-        header = frame.header
+    for sealed in sealed_frames(data):
+        header = sealed.header
         span = range(header.first_seq, header.last_seq + 1) if header.records else ()
-        yield Piece(name, frame.offset, frame.end, frozenset(span))
+        yield Piece(name, sealed.offset, sealed.end, frozenset(span))
 
 
 def examine(was: Original, file: str, start: int, end: int, *, thorough: bool) -> list[Damage]:
@@ -186,21 +184,30 @@ def settle(folder: Path) -> None:
         put(path, path.read_bytes())
 
 
+def bits_of(place: int) -> list[int]:
+    """Bits to flip of a worker's n-th byte: all of them, one, or one of every fourth byte."""
+    if kit.ALL:
+        return list(range(8))
+    if kit.FULL:
+        return [place % 8]
+    return [] if place % 4 else [place // 4 % 8]
+
+
 def flip_bits(folder: Path, share: int) -> int:
-    """Flip each bit of this worker's share of the bytes, one at a time. Returns how many."""
+    """Flip bits of this worker's share of the bytes, one at a time. Returns how many."""
     settle(folder)
     was = original(folder)
     flips = 0
     for file, data in was.files.items():
         path = folder / file
         for at in range(share, len(data), WORKERS):
-            for bit in range(8):
+            for bit in bits_of(at // WORKERS):
                 hurt = bytearray(data)
                 hurt[at] ^= 1 << bit
                 put(path, bytes(hurt))
                 where = f"bit {bit} of byte {at} of {file} ({folder.name})"
                 try:
-                    damage = examine(was, file, at, at + 1, thorough=bit == at // WORKERS % 8)
+                    damage = examine(was, file, at, at + 1, thorough=at // WORKERS % 3 == 0)
                     assert damage, "the flip was not noticed"
                     lost = was.near(file, at, at + 1)
                     assert lost or facts_of(folder) == was.facts
@@ -225,7 +232,7 @@ def cut_everywhere(folder: Path, share: int) -> int:
         path = folder / file
         # A process that dies between two writes leaves the same, and an empty file at the start.
         ends = {p.end for p in was.pieces if p.file == file} | {0, framing.FILE_HEADER_SIZE}
-        for size in range(share, len(data), WORKERS):
+        for size in range(share, len(data), WORKERS * (1 if kit.FULL else 3)):
             put(path, data[:size])
             try:
                 damage = examine(was, file, size, len(data), thorough=True)
@@ -253,14 +260,14 @@ def test_a_flipped_bit_is_noticed_and_costs_no_more_than_its_frame(
 ) -> None:
     folder = JOURNALS[kind](tmp_path / kind)
     size = sum(p.stat().st_size for p in folder.iterdir())
-    assert in_shares(flip_bits, folder) == 8 * size
+    assert in_shares(flip_bits, folder) >= (8 if kit.ALL else 1 if kit.FULL else 0.2) * size
 
 
 @pytest.mark.parametrize("kind", JOURNALS)
 def test_a_cut_at_any_length_costs_only_what_is_behind_it(kind: str, tmp_path: Path) -> None:
     folder = JOURNALS[kind](tmp_path / kind)
     size = sum(p.stat().st_size for p in folder.iterdir())
-    assert in_shares(cut_everywhere, folder) == size
+    assert in_shares(cut_everywhere, folder) >= (1 if kit.FULL else 0.3) * size
 
 
 @pytest.mark.parametrize("kind", JOURNALS)
@@ -289,25 +296,36 @@ def test_a_strict_reader_raises_where_another_reports(kind: str, tmp_path: Path)
 
 def test_damage_to_one_page_costs_one_metric_of_its_rows(tmp_path: Path) -> None:
     folder = kit.finished(tmp_path / "run")
-    (opened,) = journal.open_journals(folder)
-    group = next(g for s in opened.segments() for g in s.groups if g.paths == (("a",), ("b",)))
-    column = kit.bits(group.values(0))
     path = folder / "w.rlog"
     data = path.read_bytes()
-    hit = 0
-    for at in range(framing.FILE_HEADER_SIZE, len(data)):
-        hurt = bytearray(data)
-        hurt[at] ^= 1
-        put(path, bytes(hurt))
-        with runlog.open(folder) as view:
-            keys = {d.key for d in view.damage}
-            if keys == {"a"}:
-                hit += 1
-                found = [e.record.data for e in view.records(["log"])]
-                assert [d["b"] for d in found if "b" in d][:5] == [0, 1, 2, 3, 4]
-                assert sum("a" in d for d in found) in {5, 6, 8, 9}
+    before = rows_of(folder)
+    pages = [p for p in kit.pages(path) if p.copy is None and p.what in METRICS]
+    assert {(p.chunk, p.what) for p in pages} >= {(0, "a"), (0, "b"), (1, "a"), (1, "b")}
+    for page in pages:
+        for at in range(page.start, page.end):
+            hurt = bytearray(data)
+            hurt[at] ^= 1
+            put(path, bytes(hurt))
+            after = rows_of(folder)
+            with runlog.open(folder) as view:
                 (told,) = view.damage
-                assert told.offset is not None
-                assert told.length is not None
-                assert told.offset <= at < told.offset + told.length
-    assert hit > len(column[1])
+            assert told.key == page.what
+            assert (told.offset, told.length) == (page.start, page.end - page.start)
+            assert len(after) == len(before)
+            for (seq, row), (_, was) in zip(after, before, strict=True):
+                lost = was.keys() - row.keys()
+                assert lost <= {page.what}
+                assert {key: was[key] for key in row} == row
+                assert not lost or covers(told, seq)
+            assert any(
+                was.keys() - row.keys() for (_, row), (_, was) in zip(after, before, strict=True)
+            )
+
+
+METRICS = ("a", "b", "t.x")
+
+
+def rows_of(folder: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Sequence number and values of each row."""
+    with runlog.open(folder) as view:
+        return [(e.seq, leaves(e)) for e in view.records(["log"])]

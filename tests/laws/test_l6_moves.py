@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,14 +78,26 @@ def test_recovering_a_damaged_journal_keeps_the_rest_and_says_what_is_lost(
     before = kit.read(sound)
     data = (sound / file).read_bytes()
     lossy = 0
-    for at in range(2, len(data), 29):
-        folder = tmp_path / f"run{at}"
+    for n, places in enumerate(wounds(sound / file)):
+        folder = tmp_path / f"run{n}"
         shutil.copytree(sound, folder)
         hurt = bytearray(data)
-        hurt[at] ^= 4
+        for at in places:
+            hurt[at] ^= 4
         (folder / file).write_bytes(hurt)
         lossy += one_recovery(folder, before, bytes(hurt), file)
     assert lossy >= 4
+
+
+def wounds(path: Path) -> Iterator[tuple[int, ...]]:
+    """Bytes to hurt together: here and there one, each page of a metric, and both copies of one
+    that stands twice.
+    """
+    for at in range(2, path.stat().st_size, 29):
+        yield (at,)
+    if path.suffix == ".rlog":
+        for page in kit.pages(path):
+            yield (page.start,) if page.copy is None else (page.start, page.copy)
 
 
 def one_recovery(folder: Path, before: list[tuple[object, ...]], hurt: bytes, file: str) -> bool:

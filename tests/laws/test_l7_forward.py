@@ -6,17 +6,19 @@ import hashlib
 import struct
 from pathlib import Path
 
+import pytest
+
 import runlog
 from runlog.damage import DamageKind
 from runlog.journal import open_journals, recover, verify
 from runlog.journal.writer import JournalWriter
 from runlog.records import Config, Finish, Log, RunStart, Unknown
-from runlog.segment import chunk
-from runlog.wire import codec, framing
+from runlog.wire import codec, frames, framing
 
 from . import kit
 
 PAYLOAD = codec.pack(["of", {"a": "newer"}, "version"])
+BODY = b" of a newer version"
 
 
 def newer(folder: Path) -> JournalWriter:
@@ -77,15 +79,16 @@ def test_recovery_keeps_unknown_records_and_added_items(tmp_path: Path) -> None:
     assert kit.read(copy) == before
 
 
-def with_frame(folder: Path, type_: int) -> Path:
+def with_frame(folder: Path, type_: int, *, twice: bool = False) -> Path:
     """A crashed journal, with one more sealed frame of the given type."""
     kit.crashed(folder)
     path = folder / "w.rlog"
     (journal,) = open_journals(folder)
     last = [f for f, _ in journal.sealed_frames()][-1]
     data = path.read_bytes()
-    head = codec.pack({"prev": hashlib.sha256(data[last.offset :]).digest(), "new": 1})
-    made = chunk.frame(type_, kit.SALT, head, b"body of a newer version", (10, 9, 0))
+    place = frames.Place(kit.SALT, 0, hashlib.sha256(data[last.offset :]).digest())
+    vital = 1 if twice else None
+    made = frames.build(type_, place, {"new": 1}, [b"body", BODY], (10, 9, 0), vital)
     path.write_bytes(data + made.data)
     return folder
 
@@ -104,11 +107,14 @@ def test_a_frame_type_that_may_not_be_ignored_is_reported(tmp_path: Path) -> Non
         assert len(list(view.records())) == 17
 
 
-def test_recovery_keeps_a_frame_of_a_newer_version(tmp_path: Path) -> None:
-    folder = with_frame(tmp_path / "run", 77 | framing.IGNORABLE)
+@pytest.mark.parametrize("twice", [False, True])
+def test_recovery_keeps_a_frame_of_a_newer_version(tmp_path: Path, twice: bool) -> None:
+    folder = with_frame(tmp_path / "run", 77 | framing.IGNORABLE, twice=twice)
     recover(folder, force=True)
     kept = b"".join(p.read_bytes() for p in folder.iterdir())
-    assert b"body of a newer version" in kept
+    assert (b"body of a newer version" + twice * b"body") in kept
+    assert kept.count(b"body") == 1 + twice
+    assert verify(folder).ok
 
 
 def test_a_compatible_feature_flag_is_ignored_and_an_incompatible_one_refused(

@@ -22,6 +22,7 @@ from runlog.keys import flatten, metric_name, metric_path
 from runlog.records import DefineMetric, Entry, Finish, Log, RunStart, Summary
 from runlog.run import define_metric
 from runlog.run.step_sync import StepSync
+from runlog.testing import JournalBuilder
 from runlog.wire.row import row_flags
 
 NAN = math.nan
@@ -582,17 +583,27 @@ def test_what_stands_beside_a_type_is_not_aggregated(tmp_path: Path) -> None:
     assert (found["image"], found["m"]) == (image, {"max": 1})
 
 
-def test_a_footer_of_an_older_version_does_not_mislead(tmp_path: Path) -> None:
-    """It says nothing of late rows and of settings by hand, so the records are looked at."""
-    old = FIXTURES / "frozen" / "v1" / "conformance" / "late-rows"
-    for path in old.glob("*.rlog"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    writer = JournalWriter(tmp_path, "z")
-    writer.append(define_metric.checked("*", summary="min,max"))
-    writer.close(Finish(0))
+def test_a_footer_tells_late_values_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late rows do not count, and no record is looked at for that."""
+    journal = JournalBuilder(tmp_path).add(RunStart("r", "p"))
+    journal.add(define_metric.checked("*", summary="min,max,mean"))
+    for step, value in enumerate((1.0, 4.0, 2.5)):
+        journal.log(step, {"a": value})
+    journal.log(1, {"a": 9.0, "b": 3}, late=True, explicit_step=True).add(Finish(0)).finish()
     with runlog.open(tmp_path) as view:
-        assert view.summary["a"] == {"min": 1.0, "max": 4.0}, "9.0 was late"
-        assert same(without_times(view.summary), plain_summary(view.records()))
+        expected = plain_summary(view.records())
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a chunk was read")
+
+    monkeypatch.setattr("runlog.journal.journal.Journal.segments", refuse)
+    with runlog.open(tmp_path) as view:
+        assert view.summary["a"] == {"min": 1.0, "max": 4.0, "mean": 2.5}, "9.0 was late"
+        assert "b" not in view.summary
+        assert same(without_times(view.summary), expected)
+        assert view.metrics["a"].max == 9.0
 
 
 def test_a_finished_run_needs_no_page_for_its_summary(
