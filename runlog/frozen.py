@@ -14,9 +14,10 @@ from __future__ import annotations
 import operator
 import reprlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, dataclass_transform, overload
+from typing import Any, Final, Generic, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MISSING: Final[Any] = object()
 """Stands for a default that is not there."""
@@ -54,6 +55,31 @@ def field(
 ) -> Any:
     """Say more of a field than its type; as `dataclasses.field`."""
     return Field(default, default_factory, metadata or {})
+
+
+class computed_once(Generic[R]):  # noqa: N801 - a decorator, as `property` is
+    """`functools.cached_property` as it is since Python 3.12: without its lock.
+
+    Before, all instances of a class share one. A child that is forked while another thread holds it
+    would wait for good. Two threads at a time may compute a value twice here; they get the same.
+    """
+
+    def __init__(self, compute: Callable[[Any], R]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> computed_once[R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> R: ...
+    def __get__(self, instance: object | None, owner: type) -> R | computed_once[R]:
+        if instance is None:
+            return self
+        value: R = instance.__dict__.setdefault(self._name, self._compute(instance))
+        return value
 
 
 @overload

@@ -292,6 +292,10 @@ class Keeper:
         with importing():
             from runlog.journal.tails import read_tail  # deferred: numpy
 
+            # What is called below would import these when no fork waits for it.
+            from runlog.segment import column_stats, entries  # noqa: F401
+            from runlog.wire import equal_frames  # noqa: F401
+
         contents = read_tail(tail.path)
         segment = contents.segment_after(sealed.last_seq)
         if contents.damage and not self._complete(contents):

@@ -14,7 +14,6 @@ import os
 import sys
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -23,7 +22,7 @@ from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
 from runlog.fold import config, definitions, summary
 from runlog.fold.definitions import Definition
-from runlog.frozen import replace
+from runlog.frozen import computed_once, replace
 from runlog.journal.liveness import alive
 from runlog.journal.names import Listing
 from runlog.keys import metric_name
@@ -365,7 +364,7 @@ class RunView:
                     if entry.seq > since:
                         yield _without_bytes(entry)
 
-    @cached_property
+    @computed_once
     def console(self) -> ConsoleView:
         """What the run printed: lines as a terminal shows them in the end, and raw bytes."""
         return ConsoleView(lambda: self.records(["console"]))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
 
 from runlog.damage import Damage, DamageKind
+from runlog.frozen import computed_once
 from runlog.keys import Key, metric_name
 from runlog.segment.chunk import MAX_ROWS, MAX_VALUES, pages_of, rank_type
 from runlog.segment.column_stats import parse_stats
@@ -343,7 +343,7 @@ class ChunkPages(Pages):
     def _columns_at(self) -> int:
         return self._stats_at + len(self.counts) - self.shared
 
-    @cached_property
+    @computed_once
     def _pages_of_group(self) -> list[int]:
         """Pages of each group of columns that share them."""
         if self.packs is None:
@@ -351,7 +351,7 @@ class ChunkPages(Pages):
         begins = itertools.accumulate(self.packs[:-1], initial=0)
         return [pages_of(self.types[begin]) for begin in begins]
 
-    @cached_property
+    @computed_once
     def _places(self) -> tuple[list[int], list[int], list[int]]:
         """First page of each column, how many columns share it, and which of them it is."""
         pages: list[int] = []

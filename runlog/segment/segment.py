@@ -10,12 +10,11 @@ from __future__ import annotations
 import abc
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from runlog.damage import Damage
 from runlog.errors import ArgumentValueError
-from runlog.frozen import frozen, replace
+from runlog.frozen import computed_once, frozen, replace
 from runlog.keys import Key, metric_name
 from runlog.records.declare import BY_NAME
 from runlog.wire.exact import ZERO, Exact
@@ -185,7 +184,7 @@ class Table:
     counts: Sequence[int]
     pages: Pages
 
-    @cached_property
+    @computed_once
     def places(self) -> Mapping[Key, Sequence[int]]:
         """Numbers of the columns of each key."""
         found: dict[Key, list[int]] = {}
@@ -193,7 +192,7 @@ class Table:
             found.setdefault(key, []).append(number)
         return found
 
-    @cached_property
+    @computed_once
     def stats(self) -> TableStats:
         """Statistics, computed if no page has them.
 
@@ -205,12 +204,6 @@ class Table:
 
             kept = compute(self)
         return kept
-
-    def columns_of(self, key: Key) -> Sequence[int]:
-        """Numbers of a key's columns."""
-        if "places" in self.__dict__:
-            return self.places.get(key, ())
-        return [number for number, one in enumerate(self.keys) if one == key]
 
     def index(self, column: int) -> Array | None:
         """Numbers of a column's rows, ascending; None if it has all.

@@ -160,3 +160,31 @@ run.finish()
     table = view.history().to_arrow()
     assert table["who"].to_pylist() == [row["who"] for row in rows]
     assert table["n"].to_pylist() == [row["n"] for row in rows]
+
+
+def test_a_module_that_a_background_thread_imports_while_a_fork_may_happen(
+    tmp_path: Path,
+) -> None:
+    """The child would find it locked for good: forks wait only for imports within `importing`."""
+    run_script(
+        tmp_path,
+        """
+from runlog import forking
+
+class Watch:
+    found = []
+
+    def find_spec(self, name, path=None, target=None):
+        of_runlog = threading.current_thread().name.startswith("runlog-")
+        if of_runlog and not forking._lock._is_owned():
+            self.found.append((threading.current_thread().name, name))
+
+sys.meta_path.insert(0, Watch())
+run = runlog.init(project="p", id="r", dir=ROOT, settings={"seal_bytes": 8192, "quiet": True})
+for n in range(3000):
+    run.log({"loss": n / 2, "epoch": n, "list": [1.0, 2.0], "text": "x", "nested": {"q": True}})
+run.config.update({"lr": {"start": 0.1}})
+run.finish()
+assert not Watch.found, Watch.found
+""",
+    )
