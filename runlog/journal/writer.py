@@ -52,6 +52,8 @@ _LOOK: Final = 4096
 _REMIND: Final = 1024
 """Bytes of a tail after which names are written again, and after 8 times as many, and so on: one
 hole must not cost all rows their names."""
+MAX_FORM_KEYS: Final = 1 << 18
+"""Keys that they may have together: rows of ten thousand that never recur must not fill memory."""
 _NEW: Final[Any] = object()
 _CODES: Final[dict[type, str]] = {float: "d", int: "q", bool: "?"}
 """Types of values that a row can pack, those of numpy's scalars as they are met."""
@@ -82,6 +84,7 @@ class JournalWriter:
         "_fd",
         "_flags",
         "_floats",
+        "_form_keys",
         "_forms",
         "_held",
         "_held_first",
@@ -145,6 +148,7 @@ class JournalWriter:
         self._floats: dict[str | Key, int] = {}  # of these the floats
         self._next_column = 1
         self._forms: dict[tuple[Any, ...], RowPacker | None] = {}
+        self._form_keys = 0
         self._next_shape = 1
         self._packers: dict[str, RowPacker] = {}
         self._rotating = False
@@ -240,8 +244,7 @@ class JournalWriter:
         key = tuple(form)
         packer: RowPacker | None = forms.get(key, _NEW)
         if packer is _NEW:
-            if len(forms) >= MAX_FORMS and not self._held:
-                forms.clear()
+            self._make_room(len(data))
             forms[key] = packer = None
             if len(data) < WIDE:
                 return None
@@ -305,7 +308,7 @@ class JournalWriter:
         except KeyError:
             plain = _plain_codes(data)
             if plain is None:
-                return False
+                return self._log_mixed(data, seq, step, flags)
             codes, columns = plain, self._named(tuple(data), plain)
         packer = self._packers.get(codes) or self._packer(codes)
         now = self._now()
@@ -327,6 +330,27 @@ class JournalWriter:
             return True
         return self.log_row(data, step, flags)
 
+    def _log_mixed(self, data: Mapping[str, Any], seq: int, step: int, flags: int) -> bool:
+        """`_log_named` for a row with text, None or lists of such.
+
+        Each value brings its type, so that one packer does for all rows of a length: where types
+        vary from row to row, it is the packers that cost.
+        """
+        if _plain_codes(data, _LOOSE) is None:
+            return False
+        values = list(data.values())
+        for value in values:
+            if type(value) is list and not _ITEMS.issuperset(map(type, value)):
+                return False
+        codes = "v" * len(values)
+        columns = self._named(tuple(data), codes)
+        packer = self._packers.get(codes) or self._packer(codes)
+        try:
+            frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
+        except (TypeError, ValueError):  # what no tail can hold, told by `log_leaves`
+            return False
+        return self._put(frame, seq) or self.log_row(data, step, flags)
+
     def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
         """Write any row, given its leaves by path. The caller holds `lock`.
 
@@ -342,8 +366,7 @@ class JournalWriter:
         columns: Sequence[int] = ()
         try:
             if packer is _NEW:
-                if len(self._forms) >= MAX_FORMS and not self._held:
-                    self._forms.clear()
+                self._make_room(len(values))
                 self._forms[form] = None
                 packer = self._packers.get(codes) or self._packer(codes)
                 columns = self._named(keys, codes)
@@ -421,6 +444,14 @@ class JournalWriter:
             self._packers.clear()
         packer = self._packers[codes] = RowPacker(codes, self._salt)
         return packer
+
+    def _make_room(self, keys: int) -> None:
+        """Forget the forms of rows where there are too many, or their keys are."""
+        self._form_keys += keys
+        many = len(self._forms) >= MAX_FORMS or self._form_keys > MAX_FORM_KEYS
+        if many and not self._held:  # what is held may need their names
+            self._forms.clear()
+            self._form_keys = keys
 
     def _shape(self, form: tuple[Any, ...], keys: tuple[str | Key, ...], codes: str) -> RowPacker:
         """The packer of rows whose keys and types recur."""

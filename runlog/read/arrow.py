@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ _ARROW: Final = {
     "F": pa.list_(pa.float32()),
     "L": pa.list_(pa.int64()),
 }
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _TYPE_COLUMN: Final = pa.dictionary(pa.int8(), pa.utf8())
 _KIND_NAMES: Final = list(WORDS.values())
 _KIND_INDEX: Final = {code: i for i, code in enumerate(WORDS)}
@@ -512,7 +514,9 @@ def _objects(col: Column, piece: _Piece) -> Array:
 
 def json_text(value: Any) -> str:
     """A value as JSON that gives it back exactly (see `runlog.to_json`)."""
-    return json.dumps(to_json(value), ensure_ascii=True, separators=(",", ":"))
+    if type(value) is float and math.isfinite(value):
+        return float.__repr__(value)  # as the encoder does, many times faster
+    return _JSON.encode(to_json(value))
 
 
 def _build_slowly(

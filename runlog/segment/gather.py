@@ -6,7 +6,7 @@ any order; the table has the rows in order of seq, and its columns in order of f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -376,11 +376,3 @@ def values_of(code: str, data: ColumnData) -> list[Any]:
     if code in types.SCALARS:
         return list(data)  # type: ignore[arg-type] # an array gives numpy scalars
     return data if isinstance(data, list) else data.tolist()
-
-
-def kinds(table: Table) -> Mapping[Key, str]:
-    """Type codes of each key."""
-    found: dict[Key, str] = {}
-    for key, code in zip(table.keys, table.types, strict=True):
-        found[key] = found.get(key, "") + code
-    return found
