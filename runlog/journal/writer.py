@@ -16,7 +16,7 @@ import contextlib
 import os
 import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -43,6 +43,9 @@ HELD_BYTES: Final = 8 << 20
 """Records held in memory while the file system refuses them."""
 MAX_FORMS: Final = 1024
 """Different rows (keys and types, in order) remembered, to know one that recurs."""
+MAX_FORM_KEYS: Final = 1 << 18
+"""Keys that they, or packers, may have together: rows of 10,000 that never recur must not fill
+memory."""
 WIDE: Final = 1000
 """Keys from which on a row is taken to recur at first sight: its columns are many to name."""
 MAX_COLUMNS: Final = 1 << 17
@@ -52,8 +55,6 @@ _LOOK: Final = 4096
 _REMIND: Final = 1024
 """Bytes of a tail after which names are written again, and after 8 times as many, and so on: one
 hole must not cost all rows their names."""
-MAX_FORM_KEYS: Final = 1 << 18
-"""Keys that they may have together: rows of ten thousand that never recur must not fill memory."""
 _NEW: Final[Any] = object()
 _CODES: Final[dict[type, str]] = {float: "d", int: "q", bool: "?"}
 """Types of values that a row can pack, those of numpy's scalars as they are met."""
@@ -82,6 +83,7 @@ class JournalWriter:
         "_at",
         "_columns",
         "_fd",
+        "_first_column",
         "_flags",
         "_floats",
         "_form_keys",
@@ -99,6 +101,7 @@ class JournalWriter:
         "_next_column",
         "_next_shape",
         "_on_trouble",
+        "_packed_codes",
         "_packers",
         "_pause",
         "_remind",
@@ -146,11 +149,12 @@ class JournalWriter:
         self._columns: dict[str, dict[str | Key, int]] = {}  # all, by type
         self._here: dict[str, dict[str | Key, int]] = {}  # those named in the open tail
         self._floats: dict[str | Key, int] = {}  # of these the floats
-        self._next_column = 1
+        self._first_column = self._next_column = 1  # of those remembered, and the next one
         self._forms: dict[tuple[Any, ...], RowPacker | None] = {}
         self._form_keys = 0
         self._next_shape = 1
         self._packers: dict[str, RowPacker] = {}
+        self._packed_codes = 0
         self._rotating = False
         self._tail_number = 0
         self._held: list[bytes] = []
@@ -249,7 +253,7 @@ class JournalWriter:
             if len(data) < WIDE:
                 return None
         if packer is None:
-            codes = _plain_codes(data, _LOOSE)
+            codes = _plain_codes(data)
             if codes is None:
                 return None
             packer = self._shape(key, tuple(data), codes)
@@ -273,19 +277,23 @@ class JournalWriter:
         """`log_row` for a row that is not packed as a whole."""
         if packer is None:
             return self._log_named(data, form, step, flags)
-        return self._log_loose(packer, data, seq, step, flags)
+        values = list(data.values())
+        return _are_plain(values) and self._log_loose(packer, data, (), values, seq, step, flags)
 
     def _log_loose(
-        self, packer: RowPacker, data: Mapping[str, Any], seq: int, step: int, flags: int
+        self,
+        packer: RowPacker,
+        data: Mapping[str, Any],
+        columns: Sequence[int],
+        values: list[Any],
+        seq: int,
+        step: int,
+        flags: int,
     ) -> bool:
         """`log_row` for a row of plain values of which some are text, None or lists of such."""
-        values = list(data.values())
-        for value in values:
-            if type(value) is list and not _ITEMS.issuperset(map(type, value)):
-                return False
         try:
-            frame = packer.frame(self._salt, seq, self._now(), step, flags, (), values)
-        except struct.error:  # an int beyond 64 bits
+            frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
+        except (struct.error, TypeError, ValueError):  # `log_leaves` can write or explain it
             return False
         return self._put(frame, seq) or self.log_row(data, step, flags)
 
@@ -307,10 +315,15 @@ class JournalWriter:
                 columns = [here[code][key] for code, key in zip(codes, data, strict=True)]
         except KeyError:
             plain = _plain_codes(data)
-            if plain is None:
-                return self._log_mixed(data, seq, step, flags)
-            codes, columns = plain, self._named(tuple(data), plain)
+            if plain is None or ("v" in plain and not _are_plain(values)):
+                return False
+            # Where there is text, None or a list, each value brings its type, so that one packer
+            # does for all rows of a length: types that vary from row to row need one each.
+            codes = "v" * count if "v" in plain else plain
+            columns = self._named(tuple(data), codes)
         packer = self._packers.get(codes) or self._packer(codes)
+        if not packer.fixed:
+            return self._log_loose(packer, data, columns, list(values), seq, step, flags)
         now = self._now()
         try:
             body = packer.pack(
@@ -329,27 +342,6 @@ class JournalWriter:
         if self._put(body + crc32(body).to_bytes(4, "big"), seq):
             return True
         return self.log_row(data, step, flags)
-
-    def _log_mixed(self, data: Mapping[str, Any], seq: int, step: int, flags: int) -> bool:
-        """`_log_named` for a row with text, None or lists of such.
-
-        Each value brings its type, so that one packer does for all rows of a length: where types
-        vary from row to row, it is the packers that cost.
-        """
-        if _plain_codes(data, _LOOSE) is None:
-            return False
-        values = list(data.values())
-        for value in values:
-            if type(value) is list and not _ITEMS.issuperset(map(type, value)):
-                return False
-        codes = "v" * len(values)
-        columns = self._named(tuple(data), codes)
-        packer = self._packers.get(codes) or self._packer(codes)
-        try:
-            frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
-        except (TypeError, ValueError):  # what no tail can hold, told by `log_leaves`
-            return False
-        return self._put(frame, seq) or self.log_row(data, step, flags)
 
     def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
         """Write any row, given its leaves by path. The caller holds `lock`.
@@ -440,18 +432,32 @@ class JournalWriter:
 
     def _packer(self, codes: str) -> RowPacker:
         """Of rows that name their columns, by the types of their values."""
-        if len(self._packers) >= MAX_FORMS:
+        self._packed_codes += len(codes)
+        if len(self._packers) >= MAX_FORMS or self._packed_codes > MAX_FORM_KEYS:
             self._packers.clear()
+            self._packed_codes = len(codes)
         packer = self._packers[codes] = RowPacker(codes, self._salt)
         return packer
 
     def _make_room(self, keys: int) -> None:
-        """Forget the forms of rows where there are too many, or their keys are."""
+        """Forget forms of rows, and columns, where there are too many; before a row is named.
+
+        What is held needs its names at `retry`, so nothing is forgotten then; and whatever is
+        forgotten must not be used again, or a row with it that is held next would have no names.
+        """
         self._form_keys += keys
-        many = len(self._forms) >= MAX_FORMS or self._form_keys > MAX_FORM_KEYS
-        if many and not self._held:  # what is held may need their names
+        if self._held:
+            return
+        many_columns = self._next_column - self._first_column >= MAX_COLUMNS
+        if many_columns:
+            self._first_column = self._next_column
+            self._columns.clear()
+            self._here.clear()
+            self._floats = {}
+        if many_columns or len(self._forms) >= MAX_FORMS or self._form_keys > MAX_FORM_KEYS:
             self._forms.clear()
             self._form_keys = keys
+            self._last = None
 
     def _shape(self, form: tuple[Any, ...], keys: tuple[str | Key, ...], codes: str) -> RowPacker:
         """The packer of rows whose keys and types recur."""
@@ -479,8 +485,6 @@ class JournalWriter:
         of_type = self._columns.setdefault(code, {})
         number = of_type.get(key)
         if number is None:
-            if len(of_type) >= MAX_COLUMNS and not self._held:
-                of_type.clear()
             number = self._next_column
             self._next_column = number + 1
             of_type[key] = number
@@ -517,6 +521,7 @@ class JournalWriter:
         self._remind = max(self._remind, 64 * done)
         for number, key, code in columns:
             here.setdefault(code, {})[key] = number
+            self._columns.setdefault(code, {})[key] = number  # a signal handler may have forgotten
         self._floats = self._here.get("d", {})
         return True
 
@@ -764,20 +769,24 @@ class JournalWriter:
 
 
 _NOTHING: Final[dict[Any, int]] = {}
-_NO_TYPES: Final[dict[type, str]] = {}
 _LOOSE: Final[dict[type, str]] = {str: "v", type(None): "v", list: "v"}
 _ITEMS: Final = frozenset({float, int, bool, str, type(None)})
 """What a list of plain values holds."""
 
 
-def _plain_codes(data: Mapping[str, Any], more: Mapping[type, str] = _NO_TYPES) -> str | None:
-    """Types of a flat row of plain numbers, and of some more types; None for any other row."""
+def _are_plain(values: Iterable[Any]) -> bool:
+    """Whether lists among them hold plain values alone."""
+    return all(_ITEMS.issuperset(map(type, v)) for v in values if type(v) is list)
+
+
+def _plain_codes(data: Mapping[str, Any]) -> str | None:
+    """Types of a flat row of plain numbers, text, None and lists; None for any other row."""
     codes = []
     for key, value in data.items():
         if not (type(key) is str and key.isprintable()):
             return None
         kind = type(value)
-        code = _CODES.get(kind) or more.get(kind)
+        code = _CODES.get(kind) or _LOOSE.get(kind)
         if code is None:
             code = scalar_code(value)
             if code is None or not hasattr(kind, "dtype") or kind.__name__ == "ndarray":

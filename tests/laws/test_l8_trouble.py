@@ -46,6 +46,24 @@ def disk_full_for_a_while(root: str) -> dict[str, Any]:
     return {}
 
 
+def disk_full_after_names_were_forgotten(root: str) -> dict[str, Any]:
+    """More keys and kinds of rows than are remembered, then rows whose names come from before."""
+    from runlog.journal import writer
+
+    writer.MAX_FORMS = 8  # type: ignore[misc]
+    writer.MAX_COLUMNS = 16  # type: ignore[misc]
+    run = begin(root)
+    for n in range(40):
+        run.log({"i": n, "x": 0.5})
+        run.log({f"other_{n}": 0.5})
+    fill(full=True)
+    run.log({"i": 40, "x": 0.5})
+    run.log({"x": 0.5, "i": 41})
+    fill(full=False)
+    run.finish()
+    return {}
+
+
 def disk_full_for_long(root: str) -> dict[str, Any]:
     from runlog.journal import writer
 
@@ -97,6 +115,7 @@ SCENES: dict[str, Callable[[str], dict[str, Any]]] = {
     f.__name__: f
     for f in (
         disk_full_for_a_while,
+        disk_full_after_names_were_forgotten,
         disk_full_for_long,
         disk_full_to_the_end,
         folder_gone,
@@ -129,6 +148,17 @@ def test_what_a_full_disk_refused_is_written_when_there_is_room(tmp_path: Path) 
         assert view.config == {"held": True}
         assert view.status.state == "finished"
     assert runlog.journal.verify(tmp_path / "p" / "r").ok
+
+
+def test_rows_held_for_a_full_disk_have_their_names_though_those_were_forgotten(
+    tmp_path: Path,
+) -> None:
+    play(disk_full_after_names_were_forgotten, tmp_path)
+    with runlog.open(tmp_path / "p" / "r") as view:
+        assert view.damage == ()
+        assert view.loss == ()
+        found = [r["i"] for r in view.history(["i"]).rows()]
+        assert found == list(range(42))
 
 
 def test_what_did_not_fit_in_memory_is_counted_and_told(tmp_path: Path) -> None:
