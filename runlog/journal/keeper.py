@@ -186,8 +186,7 @@ class Keeper:
                     self._beat()
                 if cold and not self._stop and self._may_seal():
                     cold = False
-                    with importing():
-                        pass
+                    _load()  # so that finish() is quick
                 if self._broken and self._lock_writer():
                     try:
                         self._broken = False
@@ -289,12 +288,8 @@ class Keeper:
                 tail.path.unlink(missing_ok=True)
 
     def _append(self, sealed: SealedFile, tail: Pending, *, sync: bool) -> None:
-        with importing():
-            from runlog.journal.tails import read_tail  # deferred: numpy
-
-            # What is called below would import these when no fork waits for it.
-            from runlog.segment import column_stats, entries  # noqa: F401
-            from runlog.wire import equal_frames  # noqa: F401
+        _load()
+        from runlog.journal.tails import read_tail  # deferred: numpy
 
         contents = read_tail(tail.path)
         segment = contents.segment_after(sealed.last_seq)
@@ -311,8 +306,16 @@ class Keeper:
         return torn and any(p.first_seq == last + 1 for p in self._pending)
 
     def _open_sealed(self) -> SealedFile:
-        with importing():
-            from runlog.journal.sealing import SealedFile, keep_memory  # deferred: numpy
+        _load()
+        from runlog.journal.sealing import SealedFile, keep_memory  # deferred: numpy
 
         keep_memory()
         return SealedFile(self._path, self._fd, self._header)
+
+
+def _load() -> None:
+    """Import all that sealing needs while no fork happens: a child would find a module locked."""
+    with importing():
+        from runlog.journal import sealing, tails  # noqa: F401 - used by who calls this
+        from runlog.segment import column_stats, entries  # noqa: F401 - deferred by what they call
+        from runlog.wire import equal_frames  # noqa: F401 - as above

@@ -188,3 +188,21 @@ run.finish()
 assert not Watch.found, Watch.found
 """,
     )
+
+
+def test_an_idle_job_whose_finish_first_imports_all_that_sealing_needs(tmp_path: Path) -> None:
+    run_script(
+        tmp_path,
+        """
+from time import monotonic, sleep
+
+run = runlog.init(project="p", id="r", dir=ROOT, settings={"quiet": True})
+run.log({"loss": 0.5})
+end = monotonic() + 60
+needed = {"runlog.journal.sealing", "runlog.wire.equal_frames"}
+while not needed.issubset(sys.modules):
+    assert monotonic() < end, needed.difference(sys.modules)
+    sleep(0.01)
+run.finish()
+""",
+    )
