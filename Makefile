@@ -24,7 +24,7 @@ demo: .venv/.demo ## train a small network on the digits data; inspect, verify a
 	echo; echo "The run (one file):"; ls "$$run"/*.rlog | sed 's/^/  /'; \
 	echo "Its Parquet file:"; echo "  $$out"
 
-test: .venv/.dev ## run the tests, on two cores (RUNLOG_TEST_EFFORT=full for more, as CI; all for every bit)
+test: .venv/.dev ## run the tests, on two cores (RUNLOG_EFFORT=full for more, as CI; all for every bit)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: .venv/.dev ## lint, formatting, types, and whether generated files are up to date

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(("RUNLOG_", "WANDB_")):
+        # Not the tests' own: processes that they start are to work as hard as they.
+        if name.startswith(("RUNLOG_", "WANDB_")) and name != "RUNLOG_EFFORT":
             monkeypatch.delenv(name)
     monkeypatch.setenv("RUNLOG_DIR", str(tmp_path / "runs"))
     # Neither the machine nor its environment is captured, unless a test asks for it: that starts

@@ -25,10 +25,8 @@ from runlog.wire import codec, framing
 WRITER = "w"
 SALT = b"salt"
 BLOB = b"a picture" * 3
-EFFORT = os.environ.get("RUNLOG_TEST_EFFORT", "")
-"""Nothing for a sample, "full" for more, as CI does, "all" for every bit: most of an hour.
-
-Read here, since no test sees the environment."""
+EFFORT = os.environ.get("RUNLOG_EFFORT", "")
+"""Nothing for a sample, "full" for more, as CI does, "all" for every bit: most of an hour."""
 FULL = EFFORT in {"full", "all"}
 ALL = EFFORT == "all"
 
