@@ -1,0 +1,263 @@
+"""A training job as runlog sees it: it logs, and knows of each call whether it came back as it must.
+
+What must hold whatever the system answers (laws L1, L3, L8): no call raises or takes longer than
+`STALL`; what was kept reads as it was logged; what was not is stated, in the journal or on stderr.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import runlog
+from runlog.records import Log, Loss
+from tests.faults.layer import Kind
+from tests.laws.kit import bits
+
+if TYPE_CHECKING:
+    from tests.faults.scene import Trouble
+
+STALL: Final = 1.0
+"""Seconds that a call of the training code may take."""
+SLOW: Final = "slow: "
+PROJECT: Final = "p"
+RUN: Final = "r"
+SEAL_BYTES: Final = 4096
+"""Size of a tail, small enough that a few rows make several."""
+_COUNT: Final = re.compile(r"([\d,]+) (?:records?|rows?)\b")
+
+
+def row(number: int) -> dict[str, Any]:
+    """A row of one of several forms."""
+    data: dict[str, Any] = {"i": number, "x": number / 3, "note": f"{number} " * 100}
+    if number % 3 == 1:
+        data |= {"text": f"row {number}", "nested": {"a": number, "b": None}}
+    if number % 5 == 2:
+        data |= {"big": 10**30 + number, "list": [number, 0.5]}
+    return data
+
+
+class Job:
+    """Training code with one run.
+
+    Args:
+        root: of all runs.
+        trouble: that it meets.
+
+    Attributes:
+        wrong: what must not be, in sentences; those of calls that took too long begin with `SLOW`.
+        rows: what was logged, by sequence number.
+        said: what runlog said on stderr.
+    """
+
+    def __init__(self, root: Path, trouble: Trouble | None = None) -> None:
+        self.root = root
+        self._trouble = trouble
+        self.folder = root / PROJECT / RUN
+        self.run: runlog.Run | None = None
+        self.refused = ""
+        self._files = _files(root)
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.writer: str | None = None
+        self.last_seq = 0
+        self.wrong: list[str] = []
+        self.said = ""
+        self._stderr = io.StringIO()
+
+    # ------------------------------------------------------------ what training code does
+
+    def begin(self, **more: Any) -> bool:
+        """Call `init`. It may say that there can be no run; then it leaves nothing behind."""
+        settings = {"quiet": True, "console": "off", "seal_bytes": SEAL_BYTES}
+        settings |= more.pop("settings", {})
+        try:
+            self.run = self._timed(
+                "init", runlog.init, project=PROJECT, id=RUN, dir=self.root, settings=settings,
+                **more,
+            )  # fmt: skip
+        except runlog.UsageError as error:
+            self.refused = str(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - this is what is looked for
+            self.wrong.append(f"init raised {error!r}")
+            return False
+        self.writer = self.run._recorder.writer_id
+        return True
+
+    def log(self, number: int, **arguments: Any) -> None:
+        """Log a row."""
+        data = row(number)
+        seq = self.seq
+        self.do("log", self.running.log, data, **arguments)
+        if self.seq > seq:
+            self.rows[seq] = data
+            self.last_seq = self.seq - 1
+
+    def do(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call anything else of the API."""
+        try:
+            return self._timed(what, call, *arguments, **named)
+        except Exception as error:  # noqa: BLE001 - this is what is looked for
+            self.wrong.append(f"{what} raised {error!r}")
+
+    def finish(self) -> None:
+        """End the run."""
+        self.do("finish", self.running.finish)
+        self.last_seq = self.seq - 1
+
+    @property
+    def running(self) -> runlog.Run:
+        """The run, once it has begun."""
+        assert self.run is not None
+        return self.run
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the next record."""
+        return self.running._recorder.seq
+
+    def wait(self, what: Callable[[], bool], seconds: float = 0.15) -> None:
+        """Give the keeper time for something that may never come about."""
+        give_up = time.monotonic() + seconds
+        while not what() and time.monotonic() < give_up:
+            time.sleep(0.002)
+
+    def tails(self) -> int:
+        """How many tails there are. Asked by another name of the folder, which the layer passes by."""
+        return sum(name.endswith(".rtail") for name in os.listdir(f"/.{self.folder}"))
+
+    def _timed(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        begin = time.monotonic()
+        try:
+            return call(*arguments, **named)
+        finally:
+            took = time.monotonic() - begin
+            if took > STALL:
+                self.wrong.append(f"{SLOW}{what} took {took:.1f} s")
+
+    # ------------------------------------------------------------ listening
+
+    def __enter__(self) -> Job:
+        self._hooks = sys.stderr, threading.excepthook, sys.unraisablehook
+        sys.stderr = self._stderr
+        threading.excepthook = self._escaped
+        sys.unraisablehook = self._escaped
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.said = self._stderr.getvalue()
+        sys.stderr, threading.excepthook, sys.unraisablehook = self._hooks
+
+    def _escaped(self, what: Any) -> None:
+        self.wrong.append(f"a thread or finaliser raised {what.exc_value!r}")
+
+    # ------------------------------------------------------------ what is left
+
+    def verdict(self) -> list[str]:
+        """Everything that is wrong now that the fault is over."""
+        if self.run is None:
+            return [*self.wrong, *(self._left_by_refusal() if self.refused else ())]
+        return [*self.wrong, *self._manners(), *self._kept()]
+
+    def _left_by_refusal(self) -> Iterator[str]:
+        left = sorted(path.name for path in _files(self.root) - self._files)
+        if left and not (self._trouble and self._trouble.refused(Kind.UNLINK)):
+            yield f"init left {', '.join(left)} and said: {self.refused}"
+
+    def _manners(self) -> Iterator[str]:
+        """What an ended run has no more: threads, descriptors. And what it says, it says once."""
+        lines = [line for line in self.said.splitlines() if line]
+        for line in sorted({line for line in lines if lines.count(line) > 1}):
+            yield f"said {lines.count(line)} times: {line}"
+        if "Traceback" in self.said:
+            yield f"said {self.said}"
+        for thread in threading.enumerate():
+            if thread.name.startswith("runlog-"):
+                yield f"thread {thread.name} is still there"
+        for name in _open_below(self.root):
+            yield f"{name} is still open"
+
+    def _kept(self) -> Iterator[str]:
+        if not self.folder.is_dir():
+            yield "the run's folder is gone"
+            return
+        try:
+            with runlog.open(self.folder) as view:
+                entries = [e for e in view.records() if e.writer == self.writer]
+                damage = view.damage
+        except Exception as error:  # noqa: BLE001 - any is one too many
+            if not self._told(self.last_seq):
+                yield f"the run cannot be read: {error!r}"
+            return
+        found = {e.seq: e.record for e in entries}
+        if len(found) < len(entries):
+            yield "a record is there twice"
+        yield from self._losses(found)
+        for seq, data in self.rows.items():
+            record = found.get(seq)
+            if record is not None and (type(record) is not Log or bits(record.data) != bits(data)):
+                yield f"record {seq} reads {record}, not {data}"
+        for one in damage:
+            if one.records_lost != 0:
+                yield f"damage: {one}"
+
+    def _losses(self, found: dict[int, Any]) -> Iterator[str]:
+        """Whether what is missing is what is stated as lost."""
+        missing = set(range(1, self.last_seq + 1)) - found.keys()
+        stated: set[int] = set()
+        for loss in found.values():
+            if type(loss) is Loss and loss.first_seq is not None and loss.last_seq is not None:
+                stated |= set(range(loss.first_seq, loss.last_seq + 1))
+        if stated - missing:
+            yield f"records {_ranges(stated - missing)} are stated as lost, and are there"
+        silent = missing - stated
+        if silent and not self._told(len(silent)):
+            yield f"records {_ranges(silent)} of {self.last_seq} are lost, and nothing says so"
+
+    def losses_told(self) -> bool:
+        """Whether anything is stated as lost, in the journal or on stderr."""
+        with runlog.open(self.folder) as view:
+            return bool(view.loss) or "could not be kept" in self.said
+
+    def _told(self, count: int) -> bool:
+        """Whether a line on stderr says that so many records could not be kept."""
+        return any(
+            int(number.replace(",", "")) == count
+            for line in self.said.splitlines()
+            for number in _COUNT.findall(line)
+        )
+
+
+def _files(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if path.is_file()}
+
+
+def _open_below(root: Path) -> list[str]:
+    """Files below a folder that this process has open."""
+    names = []
+    for fd in os.listdir("/proc/self/fd") if Path("/proc/self/fd").is_dir() else ():
+        try:
+            path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            continue
+        if path.is_relative_to(root) and path != root:
+            names.append(path.name)
+    return sorted(names)
+
+
+def _ranges(numbers: set[int]) -> str:
+    """{1, 2, 3, 7} -> "1-3, 7"."""
+    parts: list[list[int]] = []
+    for n in sorted(numbers):
+        if parts and parts[-1][1] == n - 1:
+            parts[-1][1] = n
+        else:
+            parts.append([n, n])
+    return ", ".join(f"{a}-{b}" if a != b else f"{a}" for a, b in parts)
