@@ -119,7 +119,7 @@ except runlog.Error as error:
         [sys.executable, "-c", script], capture_output=True, check=True, text=True, env=os.environ
     )
     assert done.stderr == ""
-    assert done.stdout.startswith(f"There is no room for {tmp_path / 'out'}")
+    assert done.stdout.startswith(f"there is no room for {tmp_path / 'out'}")
     assert not list(tmp_path.glob("*out*"))
 
 

@@ -1,8 +1,8 @@
 """The output file: it appears complete under its name, or not at all.
 
 Bytes go to a temporary name in the same folder, are forced to disk, and take the real name in one
-rename. Whatever goes wrong before that, the temporary file is removed and an older file of that
-name is untouched.
+rename, which is forced to disk as well. Whatever goes wrong before that, the temporary file is
+removed and an older file of that name is untouched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from runlog.errors import Error, UsageError
+from runlog.journal.names import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,15 @@ def check(path: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: the folder is missing, the path is a folder, or it exists and `overwrite` is
             false.
+        Error: the operating system refused to tell.
     """
+    try:
+        _check(path, overwrite=overwrite)
+    except OSError as error:
+        raise Error(_sentence(path, error)) from error
+
+
+def _check(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the name of a file to write")
     if not path.parent.is_dir():
@@ -58,12 +67,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError):
             raise Error(_sentence(path, error)) from error
         raise
+    with contextlib.suppress(OSError):  # the file is there; this is for when the power fails now
+        sync_folder(path.parent)
 
 
 def _sentence(path: Path, error: OSError) -> str:
     if error.errno in FULL:
         return (
-            f"There is no room for {path} ({os.strerror(error.errno)}); nothing was written. "
-            "Free some space or choose another folder"
+            f"there is no room for {path} ({os.strerror(error.errno)}); nothing was written; "
+            "free some space or choose another folder"
         )
-    return f"{path} could not be written ({error.strerror or error}); nothing was written."
+    return f"{path} could not be written ({error.strerror or error}); nothing was written"

@@ -19,6 +19,7 @@ from tests.faults import layer
 from tests.faults.job import SLOW
 from tests.faults.layer import Fault
 from tests.faults.scene import Scene
+from tests.faults.scenes.writing import ROWS
 from tests.faults.server import Server
 
 T = TypeVar("T")
@@ -68,6 +69,9 @@ def points(server: Server, scene: Scene) -> list[Point]:
     """
     plain = server.point(scene.name, Fault())
     assert not plain.wrong, f"without a fault: {plain.wrong}"
+    if scene.real is not None:
+        rows = range(1, ROWS + 1)
+        return [Point(scene, Fault(at, scene.real, times)) for at in rows for times in layer.TIMES]
     return [
         Point(scene, fault)
         for at, kind in enumerate(plain.calls, 1)

@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import runlog
-from runlog.records import Log, Loss
+from runlog.records import Entry, Log, Loss
+from runlog.wire.codec import pack
+from tests.faults import layer
 from tests.faults.layer import Kind
-from tests.laws.kit import bits
 
 if TYPE_CHECKING:
     from tests.faults.scene import Trouble
 
 STALL: Final = 1.0
 """Seconds that a call of the training code may take."""
+FINISHED: Final = -1
+"""Mark in the trace that `finish` has come back; other marks are numbers of records."""
 SLOW: Final = "slow: "
 PROJECT: Final = "p"
 RUN: Final = "r"
@@ -53,7 +56,10 @@ class Job:
 
     Attributes:
         wrong: what must not be, in sentences; those of calls that took too long begin with `SLOW`.
+        folders: where the run is by now.
+        bereft: whether somebody took files of the run away.
         rows: what was logged, by sequence number.
+        unnumbered: rows that got no number although the call came back.
         said: what runlog said on stderr.
     """
 
@@ -61,10 +67,13 @@ class Job:
         self.root = root
         self._trouble = trouble
         self.folder = root / PROJECT / RUN
+        self.folders = [self.folder]
+        self.bereft = False
         self.run: runlog.Run | None = None
         self.refused = ""
         self._files = _files(root)
         self.rows: dict[int, dict[str, Any]] = {}
+        self.unnumbered = 0
         self.writer: str | None = None
         self.last_seq = 0
         self.wrong: list[str] = []
@@ -91,14 +100,19 @@ class Job:
         self.writer = self.run._recorder.writer_id
         return True
 
-    def log(self, number: int, **arguments: Any) -> None:
+    def log(
+        self, number: int, *, more: dict[str, Any] | None = None, **arguments: Any
+    ) -> None:
         """Log a row."""
-        data = row(number)
+        data = row(number) | (more or {})
         seq = self.seq
         self.do("log", self.running.log, data, **arguments)
         if self.seq > seq:
-            self.rows[seq] = data
+            self.rows[self.seq - 1] = data
             self.last_seq = self.seq - 1
+        else:
+            self.unnumbered += 1
+        layer.mark(self.last_seq)
 
     def do(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Call anything else of the API."""
@@ -111,6 +125,8 @@ class Job:
         """End the run."""
         self.do("finish", self.running.finish)
         self.last_seq = self.seq - 1
+        layer.mark(self.last_seq)
+        layer.mark(FINISHED)
 
     @property
     def running(self) -> runlog.Run:
@@ -185,41 +201,53 @@ class Job:
             yield f"{name} is still open"
 
     def _kept(self) -> Iterator[str]:
-        if not self.folder.is_dir():
-            yield "the run's folder is gone"
-            return
-        try:
-            with runlog.open(self.folder) as view:
-                entries = [e for e in view.records() if e.writer == self.writer]
-                damage = view.damage
-        except Exception as error:  # noqa: BLE001 - any is one too many
-            if not self._told(self.last_seq):
-                yield f"the run cannot be read: {error!r}"
-            return
-        found = {e.seq: e.record for e in entries}
-        if len(found) < len(entries):
-            yield "a record is there twice"
+        found: dict[int, Any] = {}
+        last = 0
+        for entry in self._entries():
+            if entry.seq in found:
+                yield f"record {entry.seq} is there twice"
+            found[entry.seq] = entry.record
+            if entry.time < last:
+                yield f"record {entry.seq} is older than the one before"
+            last = entry.time
         yield from self._losses(found)
         for seq, data in self.rows.items():
             record = found.get(seq)
-            if record is not None and (type(record) is not Log or bits(record.data) != bits(data)):
+            if record is not None and (type(record) is not Log or pack(record.data) != pack(data)):
                 yield f"record {seq} reads {record}, not {data}"
-        for one in damage:
-            if one.records_lost != 0:
-                yield f"damage: {one}"
+
+    def _entries(self) -> list[Entry]:
+        """All records of this process, wherever they are by now."""
+        entries: list[Entry] = []
+        for folder in self.folders:
+            if not holds_journals(folder):
+                continue
+            with runlog.open(folder) as view:
+                entries += [e for e in view.records() if e.writer == self.writer]
+                costly = [d for d in view.damage if d.records_lost != 0]
+            if not self.bereft:
+                self.wrong += [f"damage: {damage}" for damage in costly]
+        return sorted(entries, key=lambda entry: entry.seq)
 
     def _losses(self, found: dict[int, Any]) -> Iterator[str]:
         """Whether what is missing is what is stated as lost."""
         missing = set(range(1, self.last_seq + 1)) - found.keys()
         stated: set[int] = set()
+        unnumbered = 0
         for loss in found.values():
-            if type(loss) is Loss and loss.first_seq is not None and loss.last_seq is not None:
+            if type(loss) is not Loss:
+                continue
+            if loss.first_seq is not None and loss.last_seq is not None:
                 stated |= set(range(loss.first_seq, loss.last_seq + 1))
+            else:
+                unnumbered += loss.count or 0
         if stated - missing:
-            yield f"records {_ranges(stated - missing)} are stated as lost, and are there"
+            yield f"stated as lost, and is not: records {_ranges(stated - missing)}"
         silent = missing - stated
         if silent and not self._told(len(silent)):
-            yield f"records {_ranges(silent)} of {self.last_seq} are lost, and nothing says so"
+            yield f"lost, and nothing says so: records {_ranges(silent)} of {self.last_seq}"
+        if unnumbered != self.unnumbered and not self._told(self.unnumbered):
+            yield f"{self.unnumbered} rows got no number, and {unnumbered} are stated as lost"
 
     def losses_told(self) -> bool:
         """Whether anything is stated as lost, in the journal or on stderr."""
@@ -233,6 +261,11 @@ class Job:
             for line in self.said.splitlines()
             for number in _COUNT.findall(line)
         )
+
+
+def holds_journals(folder: Path) -> bool:
+    """Whether there is anything of a run in a folder."""
+    return any(path.suffix in {".rlog", ".rtail"} for path in folder.glob("*"))
 
 
 def _files(root: Path) -> set[Path]:

@@ -181,6 +181,13 @@ def mapped(path: Path) -> Control:
     return cast("Control", Control.from_buffer(block))
 
 
+def mark(number: int) -> None:
+    """Write a line into the trace, if there is one."""
+    marker = getattr(ctypes.CDLL(None), "fault_mark", None)
+    if marker is not None:
+        marker(ctypes.c_int64(number))
+
+
 def compiler() -> str | None:
     """Of C, if the layer can be put under Python by it: its names are those of glibc."""
     if platform.libc_ver()[0] != "glibc":

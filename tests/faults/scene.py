@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.job import PROJECT, RUN
+from tests.faults.job import PROJECT, RUN, holds_journals
 from tests.faults.layer import Control, Fault, Kind
 from tests.laws import kit
 
@@ -48,12 +48,15 @@ class Scene:
         part: of runlog that is at work, as the table of results calls it.
         prepare: makes what the folder holds before.
         act: does the work in the folder; calls `begin` of the trouble when it is to begin.
+        real: of trouble that the scene makes itself, what the system answers to it (errno); None if
+            calls are made to fail.
     """
 
     name: str
     part: str
     prepare: Callable[[Path], None]
     act: Callable[[Path, Trouble], Check]
+    real: int | None = None
 
 
 def run_folder(root: Path) -> Path:
@@ -63,7 +66,7 @@ def run_folder(root: Path) -> Path:
 
 def records(run: Path) -> list[tuple[Any, ...]]:
     """All records of a run in comparable form; none if there is no run."""
-    return kit.read(run) if run.is_dir() and any(run.iterdir()) else []
+    return kit.read(run) if holds_journals(run) else []
 
 
 def gone(before: list[tuple[Any, ...]], run: Path) -> Iterator[str]:

@@ -52,10 +52,15 @@ class Server:
     Args:
         folder: of its own.
         shim: the compiled layer; None for the one in Python.
+
+    Attributes:
+        work: the folder in which scenes are played.
     """
 
     def __init__(self, folder: Path, shim: Path | None) -> None:
         folder.mkdir(parents=True)
+        self.work = folder / "work"
+        self._templates = folder / "templates"
         self._control = layer.mapped(folder / "control")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RUNLOG_", "WANDB_"))}
         environment |= {
@@ -72,7 +77,14 @@ class Server:
         )  # fmt: skip
 
     def point(self, scene: str, fault: Fault, trace: Path | None = None) -> Outcome:
-        """Play a scene with a fault."""
+        """Play a scene with a fault.
+
+        Args:
+            scene: its name.
+            fault: that it meets.
+            trace: where to write down what it asks of the disk; then the work is left as it is, and
+                nothing is checked.
+        """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -81,6 +93,10 @@ class Server:
         answer = stdout.readline()
         assert answer, "the server died"
         return Outcome(calls=self._control.disarm(), **json.loads(answer))
+
+    def template(self, scene: str) -> Path:
+        """What the folder of a scene held before it was played last."""
+        return self._templates / scene
 
     def close(self) -> None:
         """End it."""
@@ -189,7 +205,8 @@ def _child(write: int, work: Path, control: Control, order: dict[str, Any]) -> N
         check = SCENES[order["scene"]].act(work, trouble)
         failed = control.failed
         control.disarm()
-        wrong = check()
+        control.trace = 0
+        wrong = [] if order["trace"] else check()
     except BaseException as error:  # noqa: BLE001 - a defect of the scene, or worse
         wrong.append(f"the scene ended in {error!r}")
     os.write(write, json.dumps({"wrong": wrong, "failed": failed}).encode())

@@ -16,6 +16,8 @@ from tests.laws import kit
 
 ROWS: Final = 24
 """Enough for three tails."""
+PACE: Final = 0.05
+"""Seconds between two rows, and two syncs, of the scene that has time."""
 
 
 def _playing(work: Callable[[Job, Trouble], None]) -> Callable[[Path, Trouble], Check]:
@@ -26,12 +28,12 @@ def _playing(work: Callable[[Job, Trouble], None]) -> Callable[[Path, Trouble], 
         job = Job(folder, trouble)
         with job:
             work(job, trouble)
-        return lambda: [*job.verdict(), *gone(before, job.folder), *_recovers(job)]
+        return lambda: [*job.verdict(), *gone(before, job.folder), *recovers(job)]
 
     return act
 
 
-def _recovers(job: Job) -> Iterator[str]:
+def recovers(job: Job) -> Iterator[str]:
     """Whether what is left becomes a clean run that still has everything."""
     before = records(job.folder)
     if not before:
@@ -77,6 +79,17 @@ def _sync_each(job: Job, trouble: Trouble) -> None:
         return
     for n in range(ROWS):
         job.log(n)
+    job.finish()
+
+
+def _paced(job: Job, trouble: Trouble) -> None:
+    """Rows come slowly, and are synced now and then."""
+    trouble.begin()
+    if not job.begin(settings={"fsync_interval": PACE}):
+        return
+    for n in range(ROWS):
+        job.log(n)
+        job.wait(lambda: False, PACE)
     job.finish()
 
 
@@ -160,5 +173,6 @@ SCENES: Final = (
     Scene("resume", "writing", _crashed, _playing(_resume)),
     Scene("fork", "writing", nothing, _playing(_fork)),
     Scene("seal", "sealing", nothing, _playing(_seal)),
+    Scene("paced", "sealing", nothing, _playing(_paced)),
     Scene("finish", "finish", nothing, _playing(_finish)),
 )

@@ -1,0 +1,250 @@
+"""Power that fails: at every call of a scene's trace, with everything that the disk may then hold.
+
+What is promised is what must be read back: of `fsync_interval=0` every record whose call came back,
+of another interval those older than it, of a finished run all, of `recover` and of an export all
+that was there before.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import runlog
+from runlog.records import Log
+from runlog.wire.codec import pack
+from tests.faults.disk import Disk, Event, Fate, Tree, events, tree_of, write_tree
+from tests.faults.job import FINISHED, PROJECT, RUN, holds_journals, row
+from tests.faults.layer import Fault, Kind
+from tests.faults.scene import gone, records, run_folder
+from tests.faults.scenes import SCENES
+from tests.faults.scenes.exporting import OLD
+from tests.faults.scenes.files import TEXT
+from tests.faults.scenes.writing import PACE
+from tests.faults.server import Server
+
+LATE: Final = 0.4
+"""Seconds that a busy machine may keep the keeper from its work, in this test."""
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What the disk may hold at one instant.
+
+    Attributes:
+        tree: files, by name.
+        returned: when calls came back, in seconds, by the number of their record.
+        now: the instant, in seconds.
+    """
+
+    tree: Tree
+    returned: dict[int, float]
+    now: float
+
+
+Promise = Callable[[Path, Crash, list[tuple[Any, ...]]], Iterator[str]]
+"""Says what is not as promised in a folder after a crash, given what could be read before."""
+
+
+def crashes(trace: bytes, disk: Disk, seed: int, draws: int) -> Iterator[Crash]:
+    """Every state of a disk at every event of a trace, those apart that are the same and ask less."""
+    chance = random.Random(seed)
+    found: dict[bytes, Crash] = {}
+    returned: dict[int, float] = {}
+    for event in events(trace):
+        now = event.time / 1e9
+        if event.kind is Kind.MARK:
+            returned[event.result] = now
+        disk.apply(event)
+        if event.kind in _QUIET:
+            continue
+        for tree in disk.crashes(chance, draws):
+            # The same files later: more calls have come back, and more must be there.
+            found[_digest(tree)] = Crash(tree, dict(returned), now)
+    yield from found.values()
+
+
+_QUIET: Final = frozenset({Kind.OPEN, Kind.CLOSE})
+
+
+def _digest(tree: Tree) -> bytes:
+    digest = sha256()
+    for name, content in sorted(tree.items()):
+        digest.update(repr((name, content)).encode())
+    return digest.digest()
+
+
+# ---------------------------------------------------------------- what is promised
+
+
+def each_record(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of `fsync_interval=0`: whatever came back is there."""
+    yield from _rows(root, crash, set(crash.returned), before)
+
+
+def at_the_end(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of any interval: once `finish` came back, all is there."""
+    needed = set(crash.returned) if FINISHED in crash.returned else set()
+    yield from _rows(root, crash, needed, before)
+
+
+def within_interval(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of an interval: what came back longer ago is there."""
+    limit = crash.now - 2 * PACE - LATE
+    needed = {seq for seq, when in crash.returned.items() if when < limit}
+    yield from _rows(root, crash, needed, before)
+
+
+def _rows(
+    root: Path, crash: Crash, needed: set[int], before: list[tuple[Any, ...]]
+) -> Iterator[str]:
+    run = run_folder(root)
+    found: set[int] = set()
+    earlier = {entry[2] for entry in before}
+    if holds_journals(run):
+        with runlog.open(run) as view:
+            for entry in view.records():
+                if entry.writer not in earlier:
+                    found.add(entry.seq)
+                data = entry.record.data if type(entry.record) is Log else None
+                if data is not None and "note" in data and pack(data) != pack(row(data["i"])):
+                    yield f"record {entry.seq} reads {data}"
+            _ = view.damage, view.summary, view.config, view.status
+    last = max(needed, default=0)
+    missing = set(range(1, last + 1)) - found
+    if missing:
+        yield f"records {sorted(missing)} of {last} are lost"
+    yield from gone(before, run)
+
+
+def all_readable(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of `recover`: whatever could be read can be."""
+    del crash
+    yield from gone(before, run_folder(root))
+
+
+def whole_or_old(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of an export: the whole file or what was there before; once it is done, the whole."""
+    del before, crash
+    expected = {name: (root / "expected" / name).read_bytes() for name in ("csv", "parquet")}
+    for name, ends in (("old", {OLD, expected["csv"]}), ("new", {None, expected["parquet"]})):
+        place = root / name
+        found = place.read_bytes() if place.exists() else None
+        if found not in ends:
+            yield f"{name} is neither whole nor as it was"
+
+
+def whole_files(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Of saved files: what `restore` gives is whole."""
+    del crash, before
+    if not run_folder(root).is_dir():
+        return
+    os.environ["RUNLOG_DIR"] = str(root)
+    try:
+        file = runlog.restore("a.txt", run_path=f"{PROJECT}/{RUN}")
+    except runlog.Error:
+        return
+    if file is not None:
+        with file:
+            text = file.read()
+        if text != TEXT:
+            yield f"restored {text!r}"
+
+
+# ---------------------------------------------------------------- playing
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A scene in which the power fails, and what is promised of it."""
+
+    scene: str
+    promise: Promise
+
+    def __str__(self) -> str:
+        return self.scene
+
+
+OUTAGES: Final = (
+    Outage("sync-each", each_record),
+    Outage("paced", within_interval),
+    Outage("train", at_the_end),
+    Outage("seal", at_the_end),
+    Outage("resume", at_the_end),
+    Outage("recover", all_readable),
+    Outage("recover-damaged", all_readable),
+    Outage("save", whole_files),
+    Outage("export-csv", whole_or_old),
+    Outage("export-parquet", whole_or_old),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an outage.
+
+    Attributes:
+        events: of the trace.
+        states: of the disk that were looked at.
+        wrong: what was not as promised, each once, with how many states it was so in.
+    """
+
+    events: int
+    states: int
+    wrong: dict[str, int]
+
+
+def play(
+    server: Server, outage: Outage, base: Path, *, count: int | None, seed: int, fault: Fault | None = None
+) -> Outcome:
+    """Let the power fail in a scene.
+
+    Args:
+        server: to play the scene.
+        outage: which one.
+        base: folder to work in.
+        count: states looked at; None for all.
+        seed: of the choice.
+        fault: that the scene meets before.
+    """
+    trace = base / f"{outage.scene}.trace"
+    trace.unlink(missing_ok=True)
+    played = server.point(outage.scene, fault or Fault(), trace)
+    assert not played.wrong, played.wrong
+    begin = tree_of(server.template(outage.scene))
+    data = trace.read_bytes()
+    _same_in_the_end(data, Disk(server.work, begin), tree_of(server.work))
+    every = list(crashes(data, Disk(server.work, begin), seed, draws=3))
+    chosen = every if count is None else random.Random(seed).sample(every, min(count, len(every)))
+    before = records(run_folder(server.template(outage.scene)))
+    wrong: dict[str, int] = {}
+    place = base / "crashed"
+    for crash in chosen:
+        write_tree(place, crash.tree)
+        for one in _examined(outage.promise, place, crash, before):
+            wrong[one] = wrong.get(one, 0) + 1
+        shutil.rmtree(place)
+    return Outcome(sum(1 for _ in events(data)), len(chosen), wrong)
+
+
+def _examined(
+    promise: Promise, place: Path, crash: Crash, before: list[tuple[Any, ...]]
+) -> list[str]:
+    try:
+        return list(promise(place, crash, before))
+    except Exception as error:  # noqa: BLE001 - reading must not raise, whatever is there
+        return [f"reading raised {error!r}"]
+
+
+def _same_in_the_end(trace: bytes, disk: Disk, real: Tree) -> None:
+    """The trace must have missed nothing: with nothing lost it gives what is really there."""
+    for event in events(trace):
+        disk.apply(event)
+    kept = disk.tree(lambda _: Fate.KEPT)
+    assert kept == real, f"the trace misses {[n for n in real if kept.get(n, 0) != real[n]]}"
