@@ -1,4 +1,4 @@
-"""The long form of the campaign, and single points of it."""
+"""The long form of the campaign, single points of it, and the page that tells of it."""
 
 from __future__ import annotations
 
@@ -9,47 +9,104 @@ import sys
 import time
 from pathlib import Path
 
-from tests.faults import inject, layer
+from tests.faults import inject, layer, power, results
+from tests.faults.results import Part, Row
 from tests.faults.scenes import SCENES
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--scenes", metavar="NAMES", help="some, with commas between; default all")
+    parser.add_argument("--point", nargs=3, metavar=("CALL", "ERROR", "TIMES"), help="one alone")
     parser.add_argument("--sample", type=int, metavar="N", help="points of each scene; default all")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32, help="of the sample")
-    parser.add_argument("--scenes", default=",".join(SCENES), help="names, with commas between")
-    parser.add_argument("--point", nargs=3, metavar=("CALL", "ERROR", "TIMES"), help="one alone")
+    parser.add_argument("--power", action="store_true", help="power loss alone")
+    parser.add_argument("--write-docs", action="store_true", help="only write the page")
+    parser.add_argument("--verify", action="store_true", help="say whether the page is up to date")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Play what was asked for; 1 if anything was wrong."""
+    """Do what was asked for; 1 if anything was wrong."""
     args = arguments()
-    scenes = [SCENES[name] for name in args.scenes.split(",")]
+    if args.write_docs:
+        results.PAGE.write_text(results.page())
+        return 0
+    if args.verify:
+        return _verify()
     base = layer.scratch()
     try:
-        with inject.Servers(base, layer.build(base), os.cpu_count() or 1) as servers:
+        with inject.Servers(base / "servers", layer.build(base), os.cpu_count() or 1) as servers:
             if args.point:
-                point = inject.Point(scenes[0], layer.parse(*args.point))
-                finding = next(servers.play([point]))
-                print(finding or f"{point}: all well")
-                return 1 if finding else 0
-            return _all(servers, scenes, args)
+                return _point(servers, args)
+            return _campaign(servers, base, args)
     finally:
         shutil.rmtree(base)
 
 
-def _all(servers: inject.Servers, scenes: list[inject.Scene], args: argparse.Namespace) -> int:
-    bad = 0
+def _verify() -> int:
+    if results.PAGE.read_text() == results.page():
+        return 0
+    print("docs/reliability.md is outdated: python -m tests.faults --write-docs", file=sys.stderr)
+    return 1
+
+
+def _point(servers: inject.Servers, args: argparse.Namespace) -> int:
+    point = inject.Point(SCENES[args.scenes], layer.parse(*args.point))
+    finding = next(servers.play([point]))
+    print(finding or f"{point}: all well")
+    return 1 if finding else 0
+
+
+def _campaign(servers: inject.Servers, base: Path, args: argparse.Namespace) -> int:
+    """Everything, or what was chosen; the results are kept if it was everything."""
     print(f"seed {args.seed}")
-    for tally in inject.found(servers, scenes, args.sample, args.seed):
-        print(f"{tally.scene.name}: {tally.played} of {tally.points} points, {len(tally.findings)} wrong")
-        for finding in tally.findings:
-            print(f"  {finding}")
-        sys.stdout.flush()
-        bad += len(tally.findings)
-    return 1 if bad else 0
+    chosen = args.scenes.split(",") if args.scenes else list(SCENES)
+    parts: dict[str, Part] = {}
+    if not args.power:
+        parts |= _calls(servers, chosen, args)
+    if args.power or not args.scenes:
+        parts["power"] = _power(servers, base, args)
+    if not (args.power or args.scenes or args.sample):
+        for name, part in parts.items():
+            results.write(name, part)
+        results.PAGE.write_text(results.page())
+    return 1 if any(row.wrong for part in parts.values() for row in part.rows) else 0
+
+
+def _calls(servers: inject.Servers, chosen: list[str], args: argparse.Namespace) -> dict[str, Part]:
+    rows: dict[bool, list[Row]] = {False: [], True: []}
+    findings: dict[bool, list[str]] = {False: [], True: []}
+    for tally in inject.found(servers, [SCENES[n] for n in chosen], args.sample, args.seed):
+        real = tally.scene.real is not None
+        row = Row(tally.scene.title, tally.played, len(tally.findings), tally.points)
+        rows[real].append(row)
+        findings[real] += [str(finding) for finding in tally.findings]
+        _say(tally.scene.name, row, [str(finding) for finding in tally.findings])
+    return {
+        "calls": Part("Calls that fail", "points", tuple(rows[False]), tuple(findings[False])),
+        "real": Part("Real trouble", "points", tuple(rows[True]), tuple(findings[True])),
+    }
+
+
+def _power(servers: inject.Servers, base: Path, args: argparse.Namespace) -> Part:
+    rows, findings = [], []
+    outcomes = servers.outages(power.OUTAGES, base, count=args.sample, seed=args.seed)
+    for outage, outcome in zip(power.OUTAGES, outcomes, strict=True):
+        row = Row(outage.title, outcome.states, sum(outcome.wrong.values()))
+        told = [f"{outage.name}: {one} ({often} times)" for one, often in outcome.wrong.items()]
+        rows.append(row)
+        findings += told
+        _say(f"power: {outage.name}", row, told)
+    return Part("Power loss", "states of the disk", tuple(rows), tuple(findings))
+
+
+def _say(name: str, row: Row, findings: list[str]) -> None:
+    print(f"{name}: {row.tried:,} tried, {row.wrong:,} wrong")
+    for finding in findings:
+        print(f"  {finding}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ import enum
 import random
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.faults.layer import Kind
 
-_EVENT: Final = struct.Struct("<IiqqQqIIII")
+EVENT: Final = struct.Struct("<IiqqQqIIII")
 PAGE: Final = 4096
 
 Tree = dict[str, bytes | None]
@@ -55,8 +56,8 @@ def events(trace: bytes) -> Iterator[Event]:
     """All events of a trace, in order."""
     at = 0
     while at < len(trace):
-        kind, error, result, time, inode, offset, *sizes = _EVENT.unpack_from(trace, at)
-        at += _EVENT.size
+        kind, error, result, time, inode, offset, *sizes = EVENT.unpack_from(trace, at)
+        at += EVENT.size
         parts = []
         for size in sizes[:3]:
             parts.append(trace[at : at + size])
@@ -88,6 +89,9 @@ class Change:
 
     durable: bool = False
     doubtful: bool = False
+
+
+Fates = Callable[[Change], Fate]
 
 
 @dataclass(eq=False)
@@ -139,6 +143,15 @@ class File:
 
     content: bytes = b""
     changes: list[Write | Resize] = field(default_factory=list)
+
+    def after(self, fate: Fates) -> bytes:
+        """Its content, if each change has some fate."""
+        content = bytearray(self.content)
+        for change in self.changes:
+            fated = fate(change)
+            if fated is not Fate.LOST:
+                change.on(content, fated)
+        return bytes(content)
 
 
 @dataclass(eq=False)
@@ -248,15 +261,13 @@ class Disk:
         """Whatever may be there or not, if the power fails now."""
         return [change for thing in self._all for change in thing.changes if not change.durable]
 
-    def tree(self, fate: Callable[[Change], Fate]) -> Tree:
+    def tree(self, fate: Fates) -> Tree:
         """What is there, if each open change has some fate."""
         found: Tree = {}
         self._walk(self._top, "", lambda c: Fate.KEPT if c.durable else fate(c), found)
         return found
 
-    def _walk(
-        self, folder: Folder, name: str, fate: Callable[[Change], Fate], found: Tree
-    ) -> None:
+    def _walk(self, folder: Folder, name: str, fate: Fates, found: Tree) -> None:
         names: dict[str, File | Folder] = {}
         for change in folder.changes:
             if fate(change) is not Fate.LOST:
@@ -270,12 +281,7 @@ class Disk:
                 found[name + key] = None
                 self._walk(thing, f"{name}{key}/", fate, found)
             else:
-                content = bytearray(thing.content)
-                for change in thing.changes:
-                    fated = fate(change)
-                    if fated is not Fate.LOST:
-                        change.on(content, fated)
-                found[name + key] = bytes(content)
+                found[name + key] = thing.after(fate)
 
     def crashes(self, chance: random.Random, draws: int) -> Iterator[Tree]:
         """Some of what may be there if the power fails now: the ends, each change alone, at random.
@@ -288,16 +294,20 @@ class Disk:
         yield self.tree(lambda _: Fate.KEPT)
         if not changes:
             return
+        names: set[Change] = {change for change in changes if isinstance(change, Names)}
         yield self.tree(lambda _: Fate.LOST)
-        yield self.tree(lambda c: Fate.KEPT if isinstance(c, Names) else Fate.LOST)
-        yield self.tree(lambda c: Fate.LOST if isinstance(c, Names) else Fate.KEPT)
         yield self.tree(lambda _: Fate.ZEROS)
-        for one in chance.sample(changes, min(len(changes), draws)):
-            yield self.tree(lambda c, one=one: Fate.LOST if c is one else Fate.KEPT)
-            yield self.tree(lambda c, one=one: Fate.KEPT if c is one else Fate.LOST)
+        alone = chance.sample(changes, min(len(changes), draws))
+        for some in (names, *({change} for change in alone)):
+            yield self.tree(_fates(some, Fate.KEPT, Fate.LOST))
+            yield self.tree(_fates(some, Fate.LOST, Fate.KEPT))
         for _ in range(draws):
-            fates = {change: chance.choice(list(Fate)) for change in changes}
-            yield self.tree(lambda c, fates=fates: fates[c])
+            drawn = {change: chance.choice(list(Fate)) for change in changes}
+            yield self.tree(drawn.__getitem__)
+
+
+def _fates(some: AbstractSet[Change], theirs: Fate, others: Fate) -> Fates:
+    return lambda change: theirs if change in some else others
 
 
 _APPLY: Final[dict[Kind, Callable[[Disk, Event], None]]] = {

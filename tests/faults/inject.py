@@ -15,9 +15,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, TypeVar
 
-from tests.faults import layer
+from tests.faults import layer, power
 from tests.faults.job import SLOW
 from tests.faults.layer import Fault
+from tests.faults.power import Outage, Outcome
 from tests.faults.scene import Scene
 from tests.faults.scenes.writing import ROWS
 from tests.faults.server import Server
@@ -119,6 +120,24 @@ class Servers:
         """What was wrong at each point, in order."""
         return self._pool.map(self._with(play), chosen)
 
+    def outages(
+        self,
+        outages: Iterable[Outage],
+        base: Path,
+        *,
+        count: int | None,
+        seed: int,
+        syncs: int | None = None,
+    ) -> Iterator[Outcome]:
+        """What came of each outage, in order; see `power.play`."""
+
+        def one(server: Server, outage: Outage) -> Outcome:
+            place = base / f"power-{outage.name}"
+            place.mkdir()
+            return power.play(server, outage, place, count=count, seed=seed, syncs=syncs)
+
+        return self._pool.map(self._with(one), outages)
+
     def _with(self, work: Callable[[Server, T], U]) -> Callable[[T], U]:
         def do(what: T) -> U:
             server = self._free.get()
@@ -136,7 +155,9 @@ class Servers:
         self._stack.close()
 
 
-def found(servers: Servers, scenes: Iterable[Scene], count: int | None, seed: int) -> Iterator[Tally]:
+def found(
+    servers: Servers, scenes: Iterable[Scene], count: int | None, seed: int
+) -> Iterator[Tally]:
     """Play `count` points of each scene; all for None."""
     for every in servers.points(scenes):
         chosen = sample(every, count, seed)

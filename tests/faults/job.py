@@ -1,4 +1,4 @@
-"""A training job as runlog sees it: it logs, and knows of each call whether it came back as it must.
+"""A training job as runlog sees it: it logs, and knows of each call whether it came back well.
 
 What must hold whatever the system answers (laws L1, L3, L8): no call raises or takes longer than
 `STALL`; what was kept reads as it was logged; what was not is stated, in the journal or on stderr.
@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import runlog
 from runlog.records import Entry, Log, Loss
@@ -23,6 +24,7 @@ from tests.faults import layer
 from tests.faults.layer import Kind
 
 if TYPE_CHECKING:
+    from runlog.run.recorder import Recorder
     from tests.faults.scene import Trouble
 
 STALL: Final = 1.0
@@ -97,17 +99,15 @@ class Job:
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             self.wrong.append(f"init raised {error!r}")
             return False
-        self.writer = self.run._recorder.writer_id
+        self.writer = self._recorder.writer_id
         return True
 
-    def log(
-        self, number: int, *, more: dict[str, Any] | None = None, **arguments: Any
-    ) -> None:
+    def log(self, number: int, *, more: dict[str, Any] | None = None, **arguments: Any) -> None:
         """Log a row."""
         data = row(number) | (more or {})
-        seq = self.seq
+        before = self._recorder.writer_id, self.seq
         self.do("log", self.running.log, data, **arguments)
-        if self.seq > seq:
+        if (self._recorder.writer_id, self.seq) != before:
             self.rows[self.seq - 1] = data
             self.last_seq = self.seq - 1
         else:
@@ -137,7 +137,11 @@ class Job:
     @property
     def seq(self) -> int:
         """Sequence number of the next record."""
-        return self.running._recorder.seq
+        return self._recorder.seq
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self.running._recorder
 
     def wait(self, what: Callable[[], bool], seconds: float = 0.15) -> None:
         """Give the keeper time for something that may never come about."""
@@ -146,7 +150,7 @@ class Job:
             time.sleep(0.002)
 
     def tails(self) -> int:
-        """How many tails there are. Asked by another name of the folder, which the layer passes by."""
+        """How many tails there are, by another name of the folder, which the layer passes by."""
         return sum(name.endswith(".rtail") for name in os.listdir(f"/.{self.folder}"))
 
     def _timed(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -160,7 +164,7 @@ class Job:
 
     # ------------------------------------------------------------ listening
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> Self:
         self._hooks = sys.stderr, threading.excepthook, sys.unraisablehook
         sys.stderr = self._stderr
         threading.excepthook = self._escaped
@@ -274,14 +278,13 @@ def _files(root: Path) -> set[Path]:
 
 def _open_below(root: Path) -> list[str]:
     """Files below a folder that this process has open."""
+    held = Path("/proc/self/fd")
     names = []
-    for fd in os.listdir("/proc/self/fd") if Path("/proc/self/fd").is_dir() else ():
-        try:
-            path = Path(os.readlink(f"/proc/self/fd/{fd}"))
-        except OSError:
-            continue
-        if path.is_relative_to(root) and path != root:
-            names.append(path.name)
+    for link in list(held.iterdir()) if held.is_dir() else ():
+        with suppress(OSError):  # that by which the folder was listed
+            path = link.readlink()
+            if path.is_relative_to(root) and path != root:
+                names.append(path.name)
     return sorted(names)
 
 

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 HERE: Final = Path(__file__).resolve().parent
 LOG_SIZE: Final = 65536
@@ -178,7 +178,7 @@ def mapped(path: Path) -> Control:
         block = mmap.mmap(fd, ctypes.sizeof(Control))
     finally:
         os.close(fd)
-    return cast("Control", Control.from_buffer(block))
+    return Control.from_buffer(block)
 
 
 def mark(number: int) -> None:
@@ -212,6 +212,6 @@ def build(folder: Path) -> Path | None:
 
 def scratch() -> Path:
     """A folder for many small files: in memory where there is one, as nothing here tries a disk."""
-    memory = Path("/dev/shm")
+    memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
     place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
     return Path(tempfile.mkdtemp(prefix="runlog-faults-", dir=place)).resolve()

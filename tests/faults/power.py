@@ -7,6 +7,7 @@ that was there before.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -19,16 +20,17 @@ from typing import Any, Final
 import runlog
 from runlog.records import Log
 from runlog.wire.codec import pack
-from tests.faults.disk import Disk, Event, Fate, Tree, events, tree_of, write_tree
+from tests.faults.disk import Disk, Fate, Tree, events, tree_of, write_tree
 from tests.faults.job import FINISHED, PROJECT, RUN, holds_journals, row
 from tests.faults.layer import Fault, Kind
 from tests.faults.scene import gone, records, run_folder
-from tests.faults.scenes import SCENES
 from tests.faults.scenes.exporting import OLD
 from tests.faults.scenes.files import TEXT
 from tests.faults.scenes.writing import PACE
 from tests.faults.server import Server
 
+EACH: Final = 100
+"""States looked at for each sync that fails, where all are asked for."""
 LATE: Final = 0.4
 """Seconds that a busy machine may keep the keeper from its work, in this test."""
 
@@ -52,8 +54,8 @@ Promise = Callable[[Path, Crash, list[tuple[Any, ...]]], Iterator[str]]
 """Says what is not as promised in a folder after a crash, given what could be read before."""
 
 
-def crashes(trace: bytes, disk: Disk, seed: int, draws: int) -> Iterator[Crash]:
-    """Every state of a disk at every event of a trace, those apart that are the same and ask less."""
+def crashes(trace: bytes, disk: Disk, seed: int, draws: int = 3) -> Iterator[Crash]:
+    """Every state of a disk at every event of a trace, but those that are there again later."""
     chance = random.Random(seed)
     found: dict[bytes, Crash] = {}
     returned: dict[int, float] = {}
@@ -85,25 +87,23 @@ def _digest(tree: Tree) -> bytes:
 
 def each_record(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
     """Of `fsync_interval=0`: whatever came back is there."""
-    yield from _rows(root, crash, set(crash.returned), before)
+    yield from _rows(root, set(crash.returned), before)
 
 
 def at_the_end(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
     """Of any interval: once `finish` came back, all is there."""
     needed = set(crash.returned) if FINISHED in crash.returned else set()
-    yield from _rows(root, crash, needed, before)
+    yield from _rows(root, needed, before)
 
 
 def within_interval(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
     """Of an interval: what came back longer ago is there."""
     limit = crash.now - 2 * PACE - LATE
     needed = {seq for seq, when in crash.returned.items() if when < limit}
-    yield from _rows(root, crash, needed, before)
+    yield from _rows(root, needed, before)
 
 
-def _rows(
-    root: Path, crash: Crash, needed: set[int], before: list[tuple[Any, ...]]
-) -> Iterator[str]:
+def _rows(root: Path, needed: set[int], before: list[tuple[Any, ...]]) -> Iterator[str]:
     run = run_folder(root)
     found: set[int] = set()
     earlier = {entry[2] for entry in before}
@@ -129,15 +129,19 @@ def all_readable(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Ite
     yield from gone(before, run_folder(root))
 
 
-def whole_or_old(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
-    """Of an export: the whole file or what was there before; once it is done, the whole."""
-    del before, crash
-    expected = {name: (root / "expected" / name).read_bytes() for name in ("csv", "parquet")}
-    for name, ends in (("old", {OLD, expected["csv"]}), ("new", {None, expected["parquet"]})):
+def whole_or_old(name: str, format: str) -> Promise:
+    """Of an export: the whole file or what was there before; once it came back, the whole."""
+
+    def promise(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
+        del before
+        ends: set[bytes | None] = {(root / "expected" / format).read_bytes()}
+        if FINISHED not in crash.returned:
+            ends |= {OLD if name == "old" else None}
         place = root / name
-        found = place.read_bytes() if place.exists() else None
-        if found not in ends:
+        if (place.read_bytes() if place.exists() else None) not in ends:
             yield f"{name} is neither whole nor as it was"
+
+    return promise
 
 
 def whole_files(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iterator[str]:
@@ -162,27 +166,40 @@ def whole_files(root: Path, crash: Crash, before: list[tuple[Any, ...]]) -> Iter
 
 @dataclass(frozen=True)
 class Outage:
-    """A scene in which the power fails, and what is promised of it."""
+    """A scene in which the power fails.
 
+    Attributes:
+        name: of it.
+        title: what is done and promised, as the table of results says it.
+        scene: name of the scene.
+        promise: that is looked at.
+        sync_fails: whether before a sync fails as well, each in turn.
+    """
+
+    name: str
+    title: str
     scene: str
     promise: Promise
+    sync_fails: bool = False
 
     def __str__(self) -> str:
-        return self.scene
+        return self.name
 
 
 OUTAGES: Final = (
-    Outage("sync-each", each_record),
-    Outage("paced", within_interval),
-    Outage("train", at_the_end),
-    Outage("seal", at_the_end),
-    Outage("resume", at_the_end),
-    Outage("recover", all_readable),
-    Outage("recover-damaged", all_readable),
-    Outage("save", whole_files),
-    Outage("export-csv", whole_or_old),
-    Outage("export-parquet", whole_or_old),
-)
+    Outage("each", "`fsync_interval=0`: what came back is there", "sync-each", each_record),
+    Outage("paced", "an interval: what is older is there", "paced", within_interval),
+    Outage("train", "`finish` came back: all is there", "train", at_the_end),
+    Outage("seal", "the same, sealed beside the job", "seal", at_the_end),
+    Outage("each-sync-fails", "the same, after a sync has failed", "sync-each", at_the_end, True),
+    Outage("paced-sync-fails", "the same, with an interval", "paced", at_the_end, True),
+    Outage("resume", "a resumed run: both processes' records", "resume", at_the_end),
+    Outage("recover", "`recover` of a killed run", "recover", all_readable),
+    Outage("recover-damaged", "`recover` of a damaged run", "recover-damaged", all_readable),
+    Outage("save", "`save`, then `restore`: whole files", "save", whole_files),
+    Outage("csv", "export over an older file: one or the other", "export-csv", whole_or_old("old", "csv")),
+    Outage("parquet", "export: the whole file or none", "export-parquet", whole_or_old("new", "parquet")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -190,56 +207,81 @@ class Outcome:
     """What came of an outage.
 
     Attributes:
-        events: of the trace.
         states: of the disk that were looked at.
-        wrong: what was not as promised, each once, with how many states it was so in.
+        wrong: what was not as promised, with how many states it was so in.
     """
 
-    events: int
     states: int
     wrong: dict[str, int]
 
 
 def play(
-    server: Server, outage: Outage, base: Path, *, count: int | None, seed: int, fault: Fault | None = None
+    server: Server,
+    outage: Outage,
+    base: Path,
+    *,
+    count: int | None,
+    seed: int,
+    syncs: int | None = None,
 ) -> Outcome:
     """Let the power fail in a scene.
 
     Args:
         server: to play the scene.
         outage: which one.
-        base: folder to work in.
-        count: states looked at; None for all.
+        base: an empty folder to work in.
+        count: states looked at, where syncs fail for each of them; None for all.
         seed: of the choice.
-        fault: that the scene meets before.
+        syncs: how many of them fail, where they do; None for all.
     """
-    trace = base / f"{outage.scene}.trace"
+    chance = random.Random(seed)
+    states, wrong = 0, dict[str, int]()
+    faults = _faults(server, outage)
+    if syncs is not None and syncs < len(faults):
+        faults = chance.sample(faults, syncs)
+    before = records(run_folder(server.template(outage.scene)))
+    if outage.sync_fails and count is None:
+        count = EACH
+    for fault in faults:
+        crashes = _crashes(server, outage.scene, fault, base / "trace", seed)
+        if count is not None and count < len(crashes):
+            crashes = chance.sample(crashes, count)
+        states += len(crashes)
+        for crash in crashes:
+            for one in _examined(outage.promise, base / "crashed", crash, before):
+                wrong[one] = wrong.get(one, 0) + 1
+    return Outcome(states, wrong)
+
+
+def _faults(server: Server, outage: Outage) -> list[Fault]:
+    calls = server.point(outage.scene, Fault()).calls
+    if not outage.sync_fails:
+        return [Fault()]
+    syncs = [at for at, kind in enumerate(calls, 1) if kind is Kind.SYNC]
+    return [Fault(at, errno.EIO, 1) for at in syncs]
+
+
+def _crashes(server: Server, scene: str, fault: Fault, trace: Path, seed: int) -> list[Crash]:
+    """Play a scene, and give what the disk may hold if the power fails meanwhile."""
     trace.unlink(missing_ok=True)
-    played = server.point(outage.scene, fault or Fault(), trace)
+    played = server.point(scene, fault, trace)
     assert not played.wrong, played.wrong
-    begin = tree_of(server.template(outage.scene))
+    begin = tree_of(server.template(scene))
     data = trace.read_bytes()
     _same_in_the_end(data, Disk(server.work, begin), tree_of(server.work))
-    every = list(crashes(data, Disk(server.work, begin), seed, draws=3))
-    chosen = every if count is None else random.Random(seed).sample(every, min(count, len(every)))
-    before = records(run_folder(server.template(outage.scene)))
-    wrong: dict[str, int] = {}
-    place = base / "crashed"
-    for crash in chosen:
-        write_tree(place, crash.tree)
-        for one in _examined(outage.promise, place, crash, before):
-            wrong[one] = wrong.get(one, 0) + 1
-        shutil.rmtree(place)
-    return Outcome(sum(1 for _ in events(data)), len(chosen), wrong)
+    return list(crashes(data, Disk(server.work, begin), seed))
 
 
 def _examined(
     promise: Promise, place: Path, crash: Crash, before: list[tuple[Any, ...]]
 ) -> list[str]:
+    write_tree(place, crash.tree)
     try:
         return list(promise(place, crash, before))
     except Exception as error:  # noqa: BLE001 - reading must not raise, whatever is there
         return [f"reading raised {error!r}"]
+    finally:
+        shutil.rmtree(place)
 
 
 def _same_in_the_end(trace: bytes, disk: Disk, real: Tree) -> None:

@@ -45,7 +45,7 @@ class Scene:
 
     Attributes:
         name: of it.
-        part: of runlog that is at work, as the table of results calls it.
+        title: what it does, as the table of results says it.
         prepare: makes what the folder holds before.
         act: does the work in the folder; calls `begin` of the trouble when it is to begin.
         real: of trouble that the scene makes itself, what the system answers to it (errno); None if
@@ -53,7 +53,7 @@ class Scene:
     """
 
     name: str
-    part: str
+    title: str
     prepare: Callable[[Path], None]
     act: Callable[[Path, Trouble], Check]
     real: int | None = None

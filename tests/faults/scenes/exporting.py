@@ -8,7 +8,8 @@ from typing import Final
 
 import runlog
 from runlog.export import FORMATS, write
-from tests.faults.job import PROJECT, Job
+from tests.faults import layer
+from tests.faults.job import FINISHED, PROJECT, Job
 from tests.faults.scene import Check, Scene, Trouble, left_over, run_folder
 from tests.faults.scenes.writing import train
 
@@ -39,6 +40,7 @@ def _export(format: str, name: str) -> Callable[[Path, Trouble], Check]:
         try:
             with runlog.open(run_folder(folder)) as view:
                 write(view, place, format, overwrite=True)
+                layer.mark(FINISHED)
                 ends, hurt = {expected}, bool(view.damage_met)
         except runlog.Error:
             pass
@@ -58,7 +60,7 @@ def _export(format: str, name: str) -> Callable[[Path, Trouble], Check]:
 
 
 SCENES: Final = (
-    Scene("export-parquet", "export", _run, _export("parquet", "new")),
-    Scene("export-csv", "export", _run, _export("csv", "old")),
-    Scene("export-jsonl", "export", _run, _export("jsonl", "new")),
+    Scene("export-parquet", "export to Parquet", _run, _export("parquet", "new")),
+    Scene("export-csv", "export to CSV, over an older file", _run, _export("csv", "old")),
+    Scene("export-jsonl", "export to JSON lines", _run, _export("jsonl", "new")),
 )

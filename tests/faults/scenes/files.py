@@ -94,6 +94,6 @@ def _restore(folder: Path, trouble: Trouble) -> Check:
 
 
 SCENES: Final = (
-    Scene("save", "save", _sources, _save),
-    Scene("restore", "save", _saved_run, _restore),
+    Scene("save", "`save`", _sources, _save),
+    Scene("restore", "`restore`", _saved_run, _restore),
 )

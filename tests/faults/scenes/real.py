@@ -1,4 +1,4 @@
-"""Real trouble while a job trains: limits of the system, files that vanish, clocks, a stopped process.
+"""Real trouble while a job trains: limits, files that vanish, wrong clocks, a stopped process.
 
 A fault's `at` is the row before which the trouble begins, from 1; `times` how many rows later it is
 over; `error` what the system answers meanwhile.
@@ -45,11 +45,11 @@ class Limit(Protocol):
         """Give it back."""
 
 
-def _training(make: Callable[[Path], Limit]) -> Callable[[Path, Trouble], Check]:
+def _training(make: Callable[[Path, Trouble], Limit]) -> Callable[[Path, Trouble], Check]:
     """The act of a job that trains while something is withheld from one row to another."""
 
     def act(folder: Path, trouble: Trouble) -> Check:
-        limit = make(folder)
+        limit = make(folder, trouble)
         job = Job(folder, trouble)
         with job:
             try:
@@ -162,8 +162,7 @@ def _address_space() -> int:
 class _Memory(_Resource):
     """Memory for anything large."""
 
-    def __init__(self, folder: Path) -> None:
-        del folder
+    def __init__(self) -> None:
         super().__init__(resource.RLIMIT_AS, _address_space)
 
 
@@ -241,13 +240,6 @@ class _Clock:
             self._control.clock = 0
 
 
-def _clock(seconds: Callable[[], float]) -> Callable[[Path, Trouble], Check]:
-    def act(folder: Path, trouble: Trouble) -> Check:
-        return _training(lambda _: _Clock(trouble, seconds()))(folder, trouble)
-
-    return act
-
-
 # ---------------------------------------------------------------- a stopped process
 
 
@@ -296,24 +288,34 @@ def _taken_for_dead(run: Path) -> Iterator[str]:
 
 YEAR: Final = 365 * 86400.0
 
+
+def _scene(name: str, title: str, error: int, limit: Callable[[Path, Trouble], Limit]) -> Scene:
+    """One in which a job trains while something is withheld."""
+    return Scene(name, title, nothing, _training(limit), error)
+
+
 SCENES: Final = (
-    Scene("full-disk", "real", nothing, _training(_Disk), errno.ENOSPC),
-    Scene("file-size", "real", nothing,
-          _training(lambda _: _Resource(resource.RLIMIT_FSIZE, lambda: 2048)), errno.EFBIG),
-    Scene("descriptors", "real", nothing,
-          _training(lambda _: _Resource(resource.RLIMIT_NOFILE, _lowest_free)), errno.EMFILE),
-    Scene("memory", "real", nothing, _training(_Memory), errno.ENOMEM),
-    Scene("threads", "real", nothing, _training(_Threads), errno.EAGAIN),
-    Scene("folder-deleted", "real", nothing,
-          _training(lambda _: _Vanishing(_delete_folder)), errno.ENOENT),
-    Scene("folder-renamed", "real", nothing,
-          _training(lambda _: _Vanishing(_rename_folder)), errno.ENOENT),
-    Scene("tails-deleted", "real", nothing,
-          _training(lambda _: _Vanishing(_delete(".rtail"))), errno.ENOENT),
-    Scene("journal-deleted", "real", nothing,
-          _training(lambda _: _Vanishing(_delete(".rlog"))), errno.ENOENT),
-    Scene("clock-back", "real", nothing, _clock(lambda: -YEAR), errno.ETIME),
-    Scene("clock-of-1970", "real", nothing, _clock(lambda: -time.time()), errno.ETIME),
-    Scene("clock-ahead", "real", nothing, _clock(lambda: 100 * YEAR), errno.ETIME),
-    Scene("stopped", "real", nothing, _stopped, errno.ETIME),
+    _scene("full-disk", "a small disk, filled and freed", errno.ENOSPC, lambda f, _: _Disk(f)),
+    _scene("file-size", "a limit on the size of files", errno.EFBIG,
+           lambda *_: _Resource(resource.RLIMIT_FSIZE, lambda: 2048)),
+    _scene("descriptors", "no descriptors", errno.EMFILE,
+           lambda *_: _Resource(resource.RLIMIT_NOFILE, _lowest_free)),
+    _scene("memory", "no memory for a large row", errno.ENOMEM, lambda *_: _Memory()),
+    _scene("threads", "no threads, no processes", errno.EAGAIN, lambda f, _: _Threads(f)),
+    _scene("folder-deleted", "the run's folder deleted", errno.ENOENT,
+           lambda *_: _Vanishing(_delete_folder)),
+    _scene("folder-renamed", "the run's folder renamed", errno.ENOENT,
+           lambda *_: _Vanishing(_rename_folder)),
+    _scene("tails-deleted", "tails deleted", errno.ENOENT,
+           lambda *_: _Vanishing(_delete(".rtail"))),
+    _scene("journal-deleted", "the `.rlog` deleted", errno.ENOENT,
+           lambda *_: _Vanishing(_delete(".rlog"))),
+    _scene("clock-back", "the clock set back a year", errno.ETIME,
+           lambda _, t: _Clock(t, -YEAR)),
+    _scene("clock-of-1970", "the clock set to 1970", errno.ETIME,
+           lambda _, t: _Clock(t, -time.time())),
+    _scene("clock-ahead", "the clock set ahead 100 years", errno.ETIME,
+           lambda _, t: _Clock(t, 100 * YEAR)),
+    Scene("stopped", "a job stopped for two minutes, its run to be recovered", nothing, _stopped,
+          errno.ETIME),
 )  # fmt: skip

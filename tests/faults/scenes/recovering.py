@@ -108,7 +108,7 @@ def _read(folder: Path, trouble: Trouble) -> Check:
 
 
 SCENES: Final = (
-    Scene("recover", "recover", _crashed, _recover),
-    Scene("recover-damaged", "recover", _damaged, _recover),
-    Scene("read", "reading", _crashed, _read),
+    Scene("recover", "`recover` of a killed run", _crashed, _recover),
+    Scene("recover-damaged", "`recover` of a damaged run", _damaged, _recover),
+    Scene("read", "reading and `verify`", _crashed, _read),
 )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import runlog
 from runlog.journal import recover, verify
 from tests.faults.job import Job
 from tests.faults.scene import Check, Scene, Trouble, gone, nothing, records, run_folder
@@ -167,12 +166,12 @@ def _crashed(folder: Path) -> None:
 
 
 SCENES: Final = (
-    Scene("train", "writing", nothing, _playing(train)),
-    Scene("sync-each", "writing", nothing, _playing(_sync_each)),
-    Scene("calls", "writing", nothing, _playing(_calls)),
-    Scene("resume", "writing", _crashed, _playing(_resume)),
-    Scene("fork", "writing", nothing, _playing(_fork)),
-    Scene("seal", "sealing", nothing, _playing(_seal)),
-    Scene("paced", "sealing", nothing, _playing(_paced)),
-    Scene("finish", "finish", nothing, _playing(_finish)),
+    Scene("train", "a run, sealed at its end", nothing, _playing(train)),
+    Scene("sync-each", "a run with `fsync_interval=0`", nothing, _playing(_sync_each)),
+    Scene("calls", "other calls of the API", nothing, _playing(_calls)),
+    Scene("resume", "going on with a killed run", _crashed, _playing(_resume)),
+    Scene("fork", "a forked child's journal", nothing, _playing(_fork)),
+    Scene("seal", "sealing and syncing beside the job", nothing, _playing(_seal)),
+    Scene("paced", "a slow job, synced now and then", nothing, _playing(_paced)),
+    Scene("finish", "`finish`", nothing, _playing(_finish)),
 )
