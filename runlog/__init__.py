@@ -47,6 +47,7 @@ join = finish
 if TYPE_CHECKING:
     from runlog import export, journal, records
     from runlog.read.catalog import Catalog, RunInfo, runs
+    from runlog.read.find import find_run, run_names
     from runlog.read.history import History
     from runlog.read.status import JournalInfo, Status
     from runlog.read.system import Samples
@@ -105,10 +106,12 @@ _LATER = {
     "Usage": ("runlog.read.usage", "Usage"),
     "Where": ("runlog.read.where", "Where"),
     "export": ("runlog.export", None),
+    "find_run": ("runlog.read.find", "find_run"),
     "from_json": ("runlog.wire.as_json", "from_json"),
     "journal": ("runlog.journal", None),
     "open": ("runlog.read.view", "open_run"),
     "records": ("runlog.records", None),
+    "run_names": ("runlog.read.find", "run_names"),
     "runs": ("runlog.read.catalog", "runs"),
     "to_json": ("runlog.wire.as_json", "to_json"),
 }
@@ -149,6 +152,7 @@ __all__ = [
     "controller",
     "define_metric",
     "export",
+    "find_run",
     "finish",
     "finish_artifact",
     "from_json",
@@ -168,6 +172,7 @@ __all__ = [
     "require",
     "restore",
     "run",
+    "run_names",
     "runs",
     "save",
     "setup",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from runlog_cli import find
+import runlog
 
 EXIT_LOSS = 3
 """Exit code of a verb that did its work but met damage, or could not keep everything."""
@@ -16,13 +15,14 @@ EXIT_LOSS = 3
 ROOT_VARIABLE = "RUNLOG_DIR"
 DEFAULT_ROOT = Path("runs")
 
+LATEST = "latest"
+"""The run that was begun, or gone on with, last."""
+
 
 def complete_run(incomplete: str) -> list[str]:
     """Run ids and PROJECT/RUN_ID below the root, for the shell."""
-    names = find.run_names(Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT))
-    offered = (
-        names if "/" in incomplete else [*{name.split("/")[1]: None for name in names}, *names]
-    )
+    names = [LATEST, *runlog.run_names()]
+    offered = names if "/" in incomplete else [*{n.split("/")[-1]: None for n in names}, *names]
     return [name for name in offered if name.startswith(incomplete)]
 
 
@@ -30,16 +30,18 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: its folder, one journal file, its id, or PROJECT/RUN_ID below the root.",
+        help="A run: its folder, one journal file, its id, or PROJECT/RUN_ID below the root; "
+        "without it, the latest.",
         autocompletion=complete_run,
         show_default=False,
     ),
 ]
 Runs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="RUN...",
-        help="Runs: each a folder, a journal file, a run id, or PROJECT/RUN_ID below the root.",
+        help="Runs: each a folder, a journal file, a run id, or PROJECT/RUN_ID below the root; "
+        "without any, the latest.",
         autocompletion=complete_run,
         show_default=False,
     ),

@@ -28,6 +28,7 @@ from runlog.journal.names import Listing
 from runlog.keys import metric_name
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.console import ConsoleView
+from runlog.read.find import LATEST, find_run
 from runlog.read.history import History, Source
 from runlog.read.rows import Late
 from runlog.read.status import JournalInfo, Process, Standing, Status, standing
@@ -559,12 +560,18 @@ def _max_step(segment: Segment) -> int | float:
 
 
 def open_run(
-    path: str | os.PathLike[str], *, strict: bool = False, branches: Branches = "newest"
+    path: str | os.PathLike[str] = LATEST,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    strict: bool = False,
+    branches: Branches = "newest",
 ) -> RunView:
     """Open a run to read it; `runlog.open`.
 
     Args:
-        path: a run's folder, or one `.rlog` or `.rtail` file.
+        path: a run's folder, or one `.rlog` or `.rtail` file; else, below the root, an id,
+            PROJECT/RUN_ID, or "latest", the run that was begun or gone on with last.
+        root: folder of all runs, where ids are looked up; None for `RUNLOG_DIR`, or `runs`.
         strict: raise on damage, instead of reporting it in `damage`.
         branches: "newest" leaves out what a rewind, a fork or a new start under an old id left
             behind; "all" shows every record.
@@ -572,11 +579,12 @@ def open_run(
     Raises:
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         NotFound: nothing is there.
+        UsageError: several projects have a run of that id, or it is a folder of runs.
         FormatError: it is no run.
         DamageError: there is damage, and `strict` is set.
     """
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentTypeError(f"a path is needed, not {type(path).__name__}")
+        raise ArgumentTypeError(f"a path or an id is needed, not {type(path).__name__}")
     if branches not in {"newest", "all"}:
         raise ArgumentValueError(f'branches must be "newest" or "all", not {branches!r}')
-    return RunView(Path(path), strict=strict, branches=branches)
+    return RunView(find_run(path, root), strict=strict, branches=branches)

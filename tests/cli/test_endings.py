@@ -55,7 +55,7 @@ def test_the_console_script_ends_with_the_same_codes(
     train(id="abcd1234", steps=3)
     assert shell("inspect", "abcd1234").code == 0
     assert shell("inspect", "nowhere").code == 1
-    assert shell("inspect").code == 2
+    assert shell("inspect", "--no-such-option").code == 2
     assert shell("nonsense").code == 2
     assert shell("verify", damaged).code == 3
 

@@ -27,7 +27,7 @@ class Stream(StrEnum):
 
 
 def console(
-    run: options.Run,
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -62,7 +62,7 @@ def console(
         raise runlog.UsageError(
             "--raw prints the bytes as they are; leave out --json, --color and --last"
         )
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     show = _printer(as_json=as_json, color=color)
     if raw:
         _print_raw(view, stream, follow=follow)

@@ -24,7 +24,7 @@ _OWN = ("_step", "_timestamp", "_runtime")
 
 
 def history(
-    run: options.Run,
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -62,7 +62,7 @@ def history(
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them"
         )
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     rows: runlog.History | runlog.Samples
     if system:
         taken = view.system

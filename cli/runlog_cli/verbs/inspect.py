@@ -39,7 +39,7 @@ _NUMERIC = ("float", "int", "uint", "bool", "null")
 
 
 def inspect(
-    run: options.Run,
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -55,7 +55,7 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     damage = _damage(view) if check else None
     if as_json:
         render.document(_facts(view, damage))

@@ -13,7 +13,7 @@ from runlog_cli import find, options, records, render
 
 
 def tail(
-    run: options.Run,
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     lines: Annotated[
@@ -31,7 +31,7 @@ def tail(
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the last records of a run; with -f, follow it while it runs."""
-    view = runlog.open(find.run_path(run, root))
+    view = find.opened(run, root)
     show = records.printer(as_json=as_json)
     wanted = options.words(types)
     for entry in deque(view.records(wanted), maxlen=lines):
