@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from runlog.read.catalog import Catalog, RunInfo, runs
     from runlog.read.find import find_run, run_names
     from runlog.read.history import History
-    from runlog.read.status import JournalInfo, Status
+    from runlog.read.status import JournalInfo, RunState, Status
     from runlog.read.system import Samples
     from runlog.read.usage import Usage
     from runlog.read.view import RunView
@@ -100,6 +100,7 @@ _LATER = {
     "JournalInfo": ("runlog.read.status", "JournalInfo"),
     "Metric": ("runlog.totals.metric", "Metric"),
     "RunInfo": ("runlog.read.catalog", "RunInfo"),
+    "RunState": ("runlog.read.status", "RunState"),
     "RunView": ("runlog.read.view", "RunView"),
     "Samples": ("runlog.read.system", "Samples"),
     "Status": ("runlog.read.status", "Status"),
@@ -136,6 +137,7 @@ __all__ = [
     "NotFound",
     "Run",
     "RunInfo",
+    "RunState",
     "RunView",
     "Samples",
     "Settings",

@@ -278,6 +278,14 @@ class RunView:
         return tuple(dict.fromkeys([*of_files, *self._found]))
 
     @property
+    def damage_at_a_glance(self) -> tuple[Damage, ...]:
+        """Damage of files and directories that are read in any case: of journals without an end.
+
+        It costs nothing beside `summary` or `status`, whatever the size of the run.
+        """
+        return tuple(d for j in self._open if j.footer() is None for d in j.damage())
+
+    @property
     def loss(self) -> tuple[Entry, ...]:
         """Losses that the journals state themselves: a full disk, or what repair found."""
         return tuple(self._all().losses)
