@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,21 @@ def complete_run(incomplete: str) -> list[str]:
     names = [LATEST, *runlog.run_names()]
     offered = names if "/" in incomplete else [*{n.split("/")[-1]: None for n in names}, *names]
     return [name for name in offered if name.startswith(incomplete)]
+
+
+def whole(least: int) -> Callable[[str | int], int]:
+    """A reader of whole numbers from `least` on."""
+
+    def read(given: str | int) -> int:
+        try:
+            number = int(given)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise typer.BadParameter(f"{given!r} is not a whole number from {least} on")
+        return number
+
+    return read
 
 
 Run = Annotated[
@@ -88,7 +104,7 @@ Samples = Annotated[
     int | None,
     typer.Option(
         "--samples",
-        min=1,
+        parser=whole(1),
         metavar="N",
         help="At most N rows, evenly spaced over the run.",
         show_default=False,

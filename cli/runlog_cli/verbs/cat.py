@@ -10,7 +10,7 @@ import typer
 from runlog_cli import find, options, records, render
 
 
-def cat(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -26,7 +26,7 @@ class Stream(StrEnum):
     STDERR = "stderr"
 
 
-def console(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
@@ -40,7 +40,12 @@ def console(
     last: Annotated[
         int | None,
         typer.Option(
-            "--last", "-n", min=0, metavar="N", help="Only the last N lines.", show_default=False
+            "--last",
+            "-n",
+            parser=options.whole(0),
+            metavar="N",
+            help="Only the last N lines.",
+            show_default=False,
         ),
     ] = None,
     color: Annotated[bool, typer.Option("--color", help="Keep colours.")] = False,

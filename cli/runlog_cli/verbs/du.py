@@ -14,7 +14,7 @@ _SHOWN = 20
 _BAR = 20
 
 
-def du(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -22,7 +22,7 @@ _BY_SUFFIX: dict[str, Format] = {
 }
 
 
-def export(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

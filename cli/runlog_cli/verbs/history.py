@@ -23,7 +23,7 @@ _GAP = 2
 _OWN = ("_step", "_timestamp", "_runtime")
 
 
-def history(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -38,7 +38,7 @@ _SIDE_BY_SIDE = 100
 _NUMERIC = ("float", "int", "uint", "bool", "null")
 
 
-def inspect(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -35,7 +35,7 @@ def _complete_order(incomplete: str) -> list[str]:
     return [order for order in _ORDERS if order.startswith(incomplete)]
 
 
-def ls(
+def verb(
     root: Annotated[
         Path,
         typer.Argument(
@@ -73,7 +73,8 @@ def ls(
         bool, typer.Option("--reverse", "-r", help="Largest or latest first.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
+        int | None,
+        typer.Option("--limit", "-n", parser=options.whole(1), metavar="N", help="At most N runs."),
     ] = None,
     keys: Annotated[
         list[str] | None,

@@ -13,7 +13,7 @@ from runlog import journal
 from runlog_cli import options, render, text
 
 
-def recover(
+def verb(
     runs: options.Runs = None,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -12,7 +12,7 @@ import runlog
 from runlog_cli import find, options, render, text
 
 
-def report(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,

@@ -12,12 +12,15 @@ import runlog
 from runlog_cli import find, options, records, render
 
 
-def tail(
+def verb(
     run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many records.")
+        int,
+        typer.Option(
+            "--lines", "-n", parser=options.whole(0), metavar="N", help="How many records."
+        ),
     ] = 10,
     follow: Annotated[
         bool,

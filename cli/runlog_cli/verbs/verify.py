@@ -12,7 +12,7 @@ from runlog import journal
 from runlog_cli import options, render, text
 
 
-def verify(
+def verb(
     runs: options.Runs = None,
     *,
     root: options.Root = options.DEFAULT_ROOT,
