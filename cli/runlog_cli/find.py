@@ -12,8 +12,15 @@ import runlog
 from runlog_cli import options, render, text
 
 
-def opened(run: str, root: Path, branches: Literal["newest", "all"] = "newest") -> runlog.RunView:
+def opened(
+    run: str,
+    root: Path,
+    branches: Literal["newest", "all"] = "newest",
+    rank: int | None = None,
+) -> runlog.RunView:
     """The run that a word names; a person who named none is told which one it is.
+
+    With `rank`, of the process of that rank alone.
 
     Raises:
         runlog.Error: there is no such run.
@@ -21,7 +28,7 @@ def opened(run: str, root: Path, branches: Literal["newest", "all"] = "newest") 
     view = runlog.open(run, root=root, branches=branches)
     if run == options.LATEST and sys.stdout.isatty():
         render.say(f"The latest run: {text.printable(render.run_name(view))}")
-    return view
+    return view if rank is None else view.of_rank(rank)
 
 
 def metric_names(known: Collection[str], asked: Sequence[str] | None) -> list[str] | None:

@@ -81,6 +81,16 @@ Branches = Annotated[
         help="After a rewind, a fork or a new start under an old id: the newest branch, or all.",
     ),
 ]
+Rank = Annotated[
+    int | None,
+    typer.Option(
+        "--rank",
+        parser=whole(0),
+        metavar="N",
+        help="Only what the process of this rank wrote, in distributed training.",
+        show_default=False,
+    ),
+]
 Keys = Annotated[
     list[str] | None,
     typer.Option(

@@ -28,7 +28,7 @@ from runlog.journal.names import Listing
 from runlog.keys import metric_name
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.console import ConsoleView
-from runlog.read.find import LATEST, find_run
+from runlog.read.find import LATEST, find_run, one_of
 from runlog.read.history import History, Source
 from runlog.read.rows import Late
 from runlog.read.status import JournalInfo, Process, Standing, Status, standing
@@ -59,13 +59,14 @@ class RunView:
         strict: bool = False,
         limits: dict[str, int] | None = None,
         branches: Branches = "newest",
+        past: bool = False,
     ) -> None:
         from runlog.journal import open_journals
 
         self.path = path
         self._strict = strict
         self._branches: Branches = branches
-        self._past = limits is not None
+        self._past = past
         self._open = open_journals(path)
         self._starts = self._find_starts()
         self._found: list[Damage] = []
@@ -414,9 +415,37 @@ class RunView:
         if sum(v is not None for v in (step, seq, time)) != 1:
             raise ArgumentTypeError("at() takes exactly one of step, seq and time")
         limits = {j.writer: self._limit(j, step, seq, time) for j in self._open}
+        return self._limited(limits, past=True)
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Ranks, in distributed training, of the processes that wrote the run."""
+        return tuple(sorted({rank for rank in self._ranks().values() if rank is not None}))
+
+    def of_rank(self, rank: int) -> RunView:
+        """The same run as the processes of one rank wrote it: rows, metrics, summary, console.
+
+        Raises:
+            ArgumentValueError: no process of that rank wrote to the run.
+        """
+        ranks = self._ranks()
+        if rank not in ranks.values():
+            known = f"it has {one_of(map(str, self.ranks))}" if self.ranks else "it has no ranks"
+            raise ArgumentValueError(f"no process of rank {rank} wrote to this run; {known}")
+        limits = {w: sys.maxsize if r == rank else 0 for w, r in ranks.items()}
+        return self._limited({j.writer: limits.get(j.writer, 0) for j in self._open})
+
+    def _limited(self, limits: dict[str, int], *, past: bool = False) -> RunView:
+        """A view of the records up to so many of each journal, and of no more than this one has."""
         for writer, limit in (self._limits or {}).items():
             limits[writer] = min(limits[writer], limit)
-        return RunView(self.path, strict=self._strict, limits=limits, branches=self._branches)
+        return RunView(
+            self.path,
+            strict=self._strict,
+            limits=limits,
+            branches=self._branches,
+            past=past or self._past,
+        )
 
     def _limit(self, journal: Any, step: int | None, seq: int | None, time: int | None) -> int:
         if seq is not None:

@@ -27,6 +27,7 @@ def verb(
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
+    rank: options.Rank = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -60,7 +61,7 @@ def verb(
     as_json: options.Json = False,
 ) -> None:
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
-    view = find.opened(run, root, branches)
+    view = find.opened(run, root, branches, rank)
     chosen = format or _by_suffix(output)
     target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
     if target.exists() and not force:

@@ -28,6 +28,7 @@ def verb(
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
+    rank: options.Rank = None,
     keys: options.Keys = None,
     step: options.Step = None,
     samples: options.Samples = None,
@@ -62,7 +63,7 @@ def verb(
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them"
         )
-    view = find.opened(run, root, branches)
+    view = find.opened(run, root, branches, rank)
     rows: runlog.History | runlog.Samples
     if system:
         taken = view.system
