@@ -27,6 +27,7 @@ VERBS: Final = (
     "history",
     "cat",
     "tail",
+    "top",
     "console",
     "du",
     "verify",

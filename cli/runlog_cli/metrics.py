@@ -22,7 +22,6 @@ _RANKS = 4
 """Ranks of a job that have a line each."""
 _FIGURES: tuple[str, ...] = ("count", "min", "max", "last", "kind")
 """What is shown of a metric; the last value alone where the terminal has no room for all."""
-_NUMERIC = ("float", "int", "uint", "bool", "null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ def _last_of(parts: Mapping[str, runlog.Metric], name: str) -> list[Any]:
 
 def _curves(view: runlog.RunView, metrics: Iterable[runlog.Metric]) -> dict[str, list[object]]:
     """Values of each numeric metric, evenly spaced over its rows, from one pass over them."""
-    drawn = [metric for metric in metrics if all(k.startswith(_NUMERIC) for k in metric.kinds)]
+    drawn = [metric for metric in metrics if text.is_number(metric.kinds)]
     points: dict[str, list[object]] = {metric.name: [] for metric in drawn}
     if not drawn:
         return points

@@ -27,6 +27,21 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in offered if name.startswith(incomplete)]
 
 
+def need(*modules: str, extra: str) -> None:
+    """See that an extra is installed.
+
+    Raises:
+        runlog.Error: a module of it is missing; says how to install it.
+    """
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise runlog.Error(
+            f'this needs {missing[0]}; install it with: pip install "runlog-journal[{extra}]"'
+        )
+
+
 def whole(least: int) -> Callable[[str | int], int]:
     """A reader of whole numbers from `least` on."""
 

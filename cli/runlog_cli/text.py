@@ -26,6 +26,8 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _BYTE_UNITS = ("kB", "MB", "GB", "TB", "PB")
 _LONGEST_EXACT_INT = 10**12
 _LONGEST_VALUE = 240
+_NUMERIC = ("float", "int", "uint", "bool", "null")
+"""How the kinds of metrics that are numbers begin; those of lists end in "s"."""
 _SHAPE = 16
 """Characters of a histogram's shape."""
 
@@ -93,6 +95,11 @@ def scalar(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(scalar(item) for item in value) + "]"
     return printable(str(value))
+
+
+def is_number(kinds: Iterable[str]) -> bool:
+    """Whether values of these kinds are single numbers, and no lists of them."""
+    return all(kind.startswith(_NUMERIC) and not kind.endswith("s") for kind in kinds)
 
 
 def histogram(value: Mapping[str, Any], blocks: str = BLOCKS) -> str | None:
