@@ -47,8 +47,9 @@ join = finish
 if TYPE_CHECKING:
     from runlog import export, journal, records
     from runlog.read.catalog import Catalog, RunInfo, runs
+    from runlog.read.find import find_run, run_names
     from runlog.read.history import History
-    from runlog.read.status import JournalInfo, Status
+    from runlog.read.status import JournalInfo, RunState, Status
     from runlog.read.system import Samples
     from runlog.read.usage import Usage
     from runlog.read.view import RunView
@@ -99,16 +100,19 @@ _LATER = {
     "JournalInfo": ("runlog.read.status", "JournalInfo"),
     "Metric": ("runlog.totals.metric", "Metric"),
     "RunInfo": ("runlog.read.catalog", "RunInfo"),
+    "RunState": ("runlog.read.status", "RunState"),
     "RunView": ("runlog.read.view", "RunView"),
     "Samples": ("runlog.read.system", "Samples"),
     "Status": ("runlog.read.status", "Status"),
     "Usage": ("runlog.read.usage", "Usage"),
     "Where": ("runlog.read.where", "Where"),
     "export": ("runlog.export", None),
+    "find_run": ("runlog.read.find", "find_run"),
     "from_json": ("runlog.wire.as_json", "from_json"),
     "journal": ("runlog.journal", None),
     "open": ("runlog.read.view", "open_run"),
     "records": ("runlog.records", None),
+    "run_names": ("runlog.read.find", "run_names"),
     "runs": ("runlog.read.catalog", "runs"),
     "to_json": ("runlog.wire.as_json", "to_json"),
 }
@@ -133,6 +137,7 @@ __all__ = [
     "NotFound",
     "Run",
     "RunInfo",
+    "RunState",
     "RunView",
     "Samples",
     "Settings",
@@ -149,6 +154,7 @@ __all__ = [
     "controller",
     "define_metric",
     "export",
+    "find_run",
     "finish",
     "finish_artifact",
     "from_json",
@@ -168,6 +174,7 @@ __all__ = [
     "require",
     "restore",
     "run",
+    "run_names",
     "runs",
     "save",
     "setup",

@@ -1,49 +1,34 @@
-"""Which run, which metrics and which steps the words of a command line mean.
-
-A run is named by a path (run folder, `.rlog` or `.rtail`), by its id, or by PROJECT/RUN_ID; the
-last two are looked up below the root. A path that exists comes first.
-"""
+"""Which run, which metrics and which steps the words of a command line mean."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import runlog
-from runlog_cli import text
-
-_JOURNAL_SUFFIXES = (".rlog", ".rtail")
+from runlog_cli import options, render, text
 
 
-def run_path(target: str, root: Path) -> Path:
-    """The path of the run that `target` names.
+def opened(
+    run: str,
+    root: Path,
+    branches: Literal["newest", "all"] = "newest",
+    rank: int | None = None,
+) -> runlog.RunView:
+    """The run that a word names; a person who named none is told which one it is.
+
+    With `rank`, of the process of that rank alone.
 
     Raises:
-        runlog.UsageError: several runs have that id, or it is a folder of runs and not one run.
-        runlog.NotFound: neither a path nor a run below `root`.
+        runlog.Error: there is no such run.
     """
-    path = Path(target)
-    if path.is_file() or _has_journal(path):
-        return path
-    found = _by_name(target, root)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise runlog.UsageError(
-            f"{text.printable(target)!r} is the id of {len(found)} runs; name one of them: "
-            f"{text.one_of(str(p.relative_to(root)) for p in found)}"
-        )
-    if path.is_dir():
-        return _not_a_run(path)
-    raise runlog.NotFound(_missing(target, root))
-
-
-def run_names(root: Path) -> list[str]:
-    """`PROJECT/RUN_ID` of every run below `root`, sorted; found by name, no journal is opened."""
-    return [f"{folder.parent.name}/{folder.name}" for folder in _runs(root)]
+    view = runlog.open(run, root=root, branches=branches)
+    if run == options.LATEST and sys.stdout.isatty():
+        render.say(f"The latest run: {text.printable(render.run_name(view))}")
+    return view if rank is None else view.of_rank(rank)
 
 
 def metric_names(known: Collection[str], asked: Sequence[str] | None) -> list[str] | None:
@@ -107,67 +92,3 @@ def _bad_range(given: str) -> str:
         f"--step {text.printable(given)!r} is no range of steps; write A:B with whole numbers, "
         "where either may be left out, such as 100:200, 100: or :200."
     )
-
-
-def _has_journal(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(entry.name.endswith(_JOURNAL_SUFFIXES) for entry in entries)
-    except OSError:
-        return False
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(p for p in folder.iterdir() if p.is_dir())
-    except OSError:
-        return []
-
-
-def _runs(root: Path) -> Iterator[Path]:
-    return (run for project in _folders(root) for run in _folders(project) if _has_journal(run))
-
-
-def _by_name(target: str, root: Path) -> list[Path]:
-    match Path(target).parts:
-        case (project, run_id) if ".." not in (project, run_id):
-            path = root / project / run_id
-            return [path] if _has_journal(path) else []
-        case (run_id,) if run_id != "..":
-            return [p / run_id for p in _folders(root) if _has_journal(p / run_id)]
-        case _:
-            return []
-
-
-def _not_a_run(folder: Path) -> Path:
-    inside = [p for p in _folders(folder) if _has_journal(p)] or list(_runs(folder))
-    if inside:
-        raise runlog.UsageError(
-            f"{text.printable(str(folder))} is not a run but holds "
-            f"{text.count(len(inside), 'run')}; "
-            f"name one of them, such as {text.printable(str(inside[0]))}"
-        )
-    return folder  # the library says what is wrong with it
-
-
-def _missing(target: str, root: Path) -> str:
-    shown = text.printable(target)
-    looked = f"There is no file or folder {shown!r}"
-    if Path(target).is_absolute() or target.endswith(_JOURNAL_SUFFIXES):
-        return f"{looked}; check the path, or list the runs with `runlog ls`."
-    names = run_names(root)
-    if not names:
-        return f"{looked}, and there are no runs below the root {text.printable(str(root))!r}."
-    near = _near(target, names)
-    hint = f"; did you mean {text.one_of(near)}?" if near else "; list the runs with `runlog ls`."
-    return f"{looked}, and no run of that name below the root {text.printable(str(root))!r}{hint}"
-
-
-def _near(target: str, names: Iterable[str]) -> list[str]:
-    by_id = {name: name.split("/", 1)[1] for name in names}
-    starts = [name for name, run_id in by_id.items() if run_id.startswith(target)]
-    if starts:
-        return starts[:3]
-    wanted = target.rsplit("/", 1)[-1]
-    near = difflib.get_close_matches(wanted, by_id.values(), n=3, cutoff=0.6)
-    return [name for name, run_id in by_id.items() if run_id in near][:3]

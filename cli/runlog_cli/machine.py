@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WIDEST_CURVE = 32
 _NARROWEST_CURVE = 8
-_TITLES = ("min", "max", "last")
+_TITLES = ("min", "max", "last", "")
 _COMMIT = 12
 """Hexadecimal digits that tell a commit from all others of nearly any repository."""
 
@@ -28,6 +28,19 @@ _DETAIL = re.compile(
     r"cpu\.\d+\.|proc\.memory\.|.*Clock$|.*MemoryErrors$|.*LimitWatts$|disk\..*GB$"
 )
 """Metrics that are shown with --all only: the others say the same at a glance."""
+
+
+_UNITS = (
+    (re.compile(r".*Percent$|.*percent$|.*Utilization$|.*fanSpeed$|(proc\.tree\.)?cpu$"), "%"),
+    (re.compile(r"gpu\.\d+\.(gpu|memory|memoryAllocated)$"), "%"),
+    (re.compile(r".*MB$|disk\.(in|out)$"), "MiB"),
+    (re.compile(r".*GB$"), "GiB"),
+    (re.compile(r".*Bytes$|network\.(sent|recv)$"), "B"),
+    (re.compile(r".*Watts$"), "W"),
+    (re.compile(r".*Clock$"), "MHz"),
+    (re.compile(r".*\.temp$"), "°C"),
+)
+"""Names of system metrics and their units, as `spec/writing.md` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,11 @@ def _disk(disk: Mapping[str, Any]) -> str:
     return f"{text.size(disk['used'])} of {text.size(disk['total'])} used"
 
 
+def unit(name: str) -> str:
+    """The unit of a system metric; empty for a count, or a name that is not known."""
+    return next((unit for pattern, unit in _UNITS if pattern.fullmatch(name)), "")
+
+
 def print_system(console: Console, samples: runlog.Samples, *, everything: bool) -> None:
     """System metrics, one line and curve each; details only if `everything` is asked for."""
     if not samples:
@@ -140,12 +158,14 @@ def print_system(console: Console, samples: runlog.Samples, *, everything: bool)
     found = [_figures(name, values) for name, values in curves.items()]
     shown = [f for f in found if everything or not _DETAIL.match(f.name)]
     console.print(render.heading("System", text.count(len(samples), "sample")))
-    cells = [tuple(text.number(v) for v in (f.min, f.max, f.last)) for f in shown]
+    cells = [(*(text.number(v) for v in (f.min, f.max, f.last)), unit(f.name)) for f in shown]
     taken = sum(max(4, *map(len, column)) + 2 for column in zip(*cells, strict=True))
     room = console.width - taken - max(len(f.name) for f in shown) - 4
     width = min(room, _WIDEST_CURVE) if room >= _NARROWEST_CURVE and len(samples) > 1 else 0
     table = render.grid(
-        ("", "left"), *([("", "left")] if width else []), *((t, "right") for t in _TITLES)
+        ("", "left"),
+        *([("", "left")] if width else []),
+        *((t, "right" if t else "left") for t in _TITLES),
     )
     for each, cell in zip(shown, cells, strict=True):
         line = text.sparkline(curves[each.name], width, render.blocks()) if width else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from runlog_cli import find
+import runlog
 
 EXIT_LOSS = 3
 """Exit code of a verb that did its work but met damage, or could not keep everything."""
@@ -16,30 +16,63 @@ EXIT_LOSS = 3
 ROOT_VARIABLE = "RUNLOG_DIR"
 DEFAULT_ROOT = Path("runs")
 
+LATEST = "latest"
+"""The run that was begun, or gone on with, last."""
+
 
 def complete_run(incomplete: str) -> list[str]:
     """Run ids and PROJECT/RUN_ID below the root, for the shell."""
-    names = find.run_names(Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT))
-    offered = (
-        names if "/" in incomplete else [*{name.split("/")[1]: None for name in names}, *names]
-    )
+    names = [LATEST, *runlog.run_names()]
+    offered = names if "/" in incomplete else [*{n.split("/")[-1]: None for n in names}, *names]
     return [name for name in offered if name.startswith(incomplete)]
+
+
+def need(*modules: str, extra: str) -> None:
+    """See that an extra is installed.
+
+    Raises:
+        runlog.Error: a module of it is missing; says how to install it.
+    """
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise runlog.Error(
+            f'this needs {missing[0]}; install it with: pip install "runlog-journal[{extra}]"'
+        )
+
+
+def whole(least: int) -> Callable[[str | int], int]:
+    """A reader of whole numbers from `least` on."""
+
+    def read(given: str | int) -> int:
+        try:
+            number = int(given)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise typer.BadParameter(f"{given!r} is not a whole number from {least} on")
+        return number
+
+    return read
 
 
 Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: its folder, one journal file, its id, or PROJECT/RUN_ID below the root.",
+        help="A run: its folder, one journal file, its id, or PROJECT/RUN_ID below the root; "
+        "without it, the latest.",
         autocompletion=complete_run,
         show_default=False,
     ),
 ]
 Runs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="RUN...",
-        help="Runs: each a folder, a journal file, a run id, or PROJECT/RUN_ID below the root.",
+        help="Runs: each a folder, a journal file, a run id, or PROJECT/RUN_ID below the root; "
+        "without any, the latest.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -61,6 +94,16 @@ Branches = Annotated[
         "--branches",
         metavar="newest|all",
         help="After a rewind, a fork or a new start under an old id: the newest branch, or all.",
+    ),
+]
+Rank = Annotated[
+    int | None,
+    typer.Option(
+        "--rank",
+        parser=whole(0),
+        metavar="N",
+        help="Only what the process of this rank wrote, in distributed training.",
+        show_default=False,
     ),
 ]
 Keys = Annotated[
@@ -86,7 +129,7 @@ Samples = Annotated[
     int | None,
     typer.Option(
         "--samples",
-        min=1,
+        parser=whole(1),
         metavar="N",
         help="At most N rows, evenly spaced over the run.",
         show_default=False,

@@ -36,6 +36,14 @@ def printer(*, as_json: bool) -> Show:
     return show
 
 
+def redraws(entry: runlog.Entry) -> bool:
+    """Whether all that a record did was to draw a line anew, as progress bars do many times."""
+    record = entry.record
+    return (
+        isinstance(record, declared.Console) and b"\r" in record.data and b"\n" not in record.data
+    )
+
+
 def kind(entry: runlog.Entry) -> str:
     """The name of the entry's record type, as `--type` takes it."""
     return str(runlog.to_json(entry)["type"])
@@ -45,6 +53,9 @@ def _content(record: Any) -> str:
     if isinstance(record, declared.Log):
         late = " late" if record.late else ""
         return f"step {record.step}{late}  {_pairs(record.data)}"
+    if isinstance(record, declared.Console):
+        printed = record.data.decode("utf-8", "replace").rstrip("\r\n").rsplit("\r", 1)[-1]
+        return f"{record.stream}  {text.printable(printed)}"
     if isinstance(record, declared.Unknown):
         return f"tag={record.tag} payload={text.scalar(record.payload)}"
     fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

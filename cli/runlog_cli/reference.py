@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from runlog_cli.app import app
+from runlog_cli.app import VERBS, app
 
 TARGET = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -50,7 +50,7 @@ def reference() -> str:
     """The whole page."""
     # Typer vendors its command classes under a private name, so they have no type to write here.
     root: Any = typer.main.get_command(app)
-    sections = [INTRODUCTION, *(_section(name, verb) for name, verb in root.commands.items())]
+    sections = [INTRODUCTION, *(_section(name, root.get_command(None, name)) for name in VERBS)]
     return "\n".join(sections)
 
 

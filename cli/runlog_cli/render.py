@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -158,6 +157,14 @@ def progress(label: str, unit: Callable[[int], str] = text.size) -> Iterator[Adv
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
+    from rich.progress import (  # deferred: slow to import, and of use on a terminal alone
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

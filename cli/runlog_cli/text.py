@@ -26,6 +26,10 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _BYTE_UNITS = ("kB", "MB", "GB", "TB", "PB")
 _LONGEST_EXACT_INT = 10**12
 _LONGEST_VALUE = 240
+_NUMERIC = ("float", "int", "uint", "bool", "null")
+"""How the kinds of metrics that are numbers begin; those of lists end in "s"."""
+_SHAPE = 16
+"""Characters of a histogram's shape."""
 
 
 def printable(text: str) -> str:
@@ -91,6 +95,39 @@ def scalar(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(scalar(item) for item in value) + "]"
     return printable(str(value))
+
+
+def is_number(kinds: Iterable[str]) -> bool:
+    """Whether values of these kinds are single numbers, and no lists of them."""
+    return all(kind.startswith(_NUMERIC) and not kind.endswith("s") for kind in kinds)
+
+
+def histogram(value: Mapping[str, Any], blocks: str = BLOCKS) -> str | None:
+    """A histogram's map on one line: its shape, how many values, their range; None if it is none.
+
+    So is what stands in the summary for a large array: its range and mean.
+    """
+    kind = value.get("_type")
+    if kind == "histogram" and isinstance(value.get("values"), list):
+        counts, bins = value["values"], value.get("bins")
+        shape = sparkline(counts, _SHAPE, blocks)
+        between = (
+            f" from {number(bins[0])} to {number(bins[-1])}"
+            if isinstance(bins, list) and bins
+            else ""
+        )
+        return f"{shape}  {histogram_size(counts)}{between}"
+    if kind == "numpy.ndarray" and "size" in value:
+        low, high, mean = (number(value.get(name)) for name in ("min", "max", "mean"))
+        return f"{number(value['size'])} numbers from {low} to {high}, mean {mean}"
+    return None
+
+
+def histogram_size(counts: Sequence[object]) -> str:
+    """How many values a histogram counts."""
+    numbers = [c for c in counts if isinstance(c, int | float) and math.isfinite(c)]
+    total = sum(numbers)
+    return count(int(total), "value") if total == int(total) else f"{number(total)} values"
 
 
 def _string(value: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from runlog.frozen import frozen
 from runlog.records import Finish, RunStart
 
 RunState = Literal["running", "finished", "failed", "crashed", "preempting", "empty"]
+STATES: Final[tuple[RunState, ...]] = get_args(RunState)
 
 
 @frozen

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from runlog.errors import ArgumentTypeError, UnknownMetric
+from runlog.read.plain import plain_column
 from runlog.read.tabular import Tabular
-from runlog.wire.as_json import to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,22 +102,5 @@ class Samples(Tabular):
         rows = list(self.rows())
         types = {"_timestamp": pa.float64(), "_runtime": pa.float64(), "_writer": pa.utf8()}
         columns = {name: pa.array([row[name] for row in rows], types[name]) for name in OWN}
-        columns |= {name: _column([row.get(name) for row in rows]) for name in self.keys}
+        columns |= {name: plain_column([row.get(name) for row in rows]) for name in self.keys}
         return pa.table(columns)
-
-
-def _column(values: list[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
-        return pa.array(values, pa.int64())
-    if kinds and kinds <= {int, float} and all(_is_float64(v) for v in values):
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    text = [None if v is None else json.dumps(to_json(v), separators=(",", ":")) for v in values]
-    return pa.array(text, pa.utf8())
-
-
-def _is_float64(value: float | None) -> bool:
-    """Whether a number becomes a float64 without loss."""
-    return not isinstance(value, int) or -(2**53) <= value <= 2**53

@@ -28,6 +28,7 @@ from runlog.journal.names import Listing
 from runlog.keys import metric_name
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.console import ConsoleView
+from runlog.read.find import LATEST, find_run, one_of
 from runlog.read.history import History, Source
 from runlog.read.rows import Late
 from runlog.read.status import JournalInfo, Process, Standing, Status, standing
@@ -58,13 +59,14 @@ class RunView:
         strict: bool = False,
         limits: dict[str, int] | None = None,
         branches: Branches = "newest",
+        past: bool = False,
     ) -> None:
         from runlog.journal import open_journals
 
         self.path = path
         self._strict = strict
         self._branches: Branches = branches
-        self._past = limits is not None
+        self._past = past
         self._open = open_journals(path)
         self._starts = self._find_starts()
         self._found: list[Damage] = []
@@ -277,6 +279,14 @@ class RunView:
         return tuple(dict.fromkeys([*of_files, *self._found]))
 
     @property
+    def damage_at_a_glance(self) -> tuple[Damage, ...]:
+        """Damage of files and directories that are read in any case: of journals without an end.
+
+        It costs nothing beside `summary` or `status`, whatever the size of the run.
+        """
+        return tuple(d for j in self._open if j.footer() is None for d in j.damage())
+
+    @property
     def loss(self) -> tuple[Entry, ...]:
         """Losses that the journals state themselves: a full disk, or what repair found."""
         return tuple(self._all().losses)
@@ -405,9 +415,37 @@ class RunView:
         if sum(v is not None for v in (step, seq, time)) != 1:
             raise ArgumentTypeError("at() takes exactly one of step, seq and time")
         limits = {j.writer: self._limit(j, step, seq, time) for j in self._open}
+        return self._limited(limits, past=True)
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Ranks, in distributed training, of the processes that wrote the run."""
+        return tuple(sorted({rank for rank in self._ranks().values() if rank is not None}))
+
+    def of_rank(self, rank: int) -> RunView:
+        """The same run as the processes of one rank wrote it: rows, metrics, summary, console.
+
+        Raises:
+            ArgumentValueError: no process of that rank wrote to the run.
+        """
+        ranks = self._ranks()
+        if rank not in ranks.values():
+            known = f"it has {one_of(map(str, self.ranks))}" if self.ranks else "it has no ranks"
+            raise ArgumentValueError(f"no process of rank {rank} wrote to this run; {known}")
+        limits = {w: sys.maxsize if r == rank else 0 for w, r in ranks.items()}
+        return self._limited({j.writer: limits.get(j.writer, 0) for j in self._open})
+
+    def _limited(self, limits: dict[str, int], *, past: bool = False) -> RunView:
+        """A view of the records up to so many of each journal, and of no more than this one has."""
         for writer, limit in (self._limits or {}).items():
             limits[writer] = min(limits[writer], limit)
-        return RunView(self.path, strict=self._strict, limits=limits, branches=self._branches)
+        return RunView(
+            self.path,
+            strict=self._strict,
+            limits=limits,
+            branches=self._branches,
+            past=past or self._past,
+        )
 
     def _limit(self, journal: Any, step: int | None, seq: int | None, time: int | None) -> int:
         if seq is not None:
@@ -559,12 +597,18 @@ def _max_step(segment: Segment) -> int | float:
 
 
 def open_run(
-    path: str | os.PathLike[str], *, strict: bool = False, branches: Branches = "newest"
+    path: str | os.PathLike[str] = LATEST,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    strict: bool = False,
+    branches: Branches = "newest",
 ) -> RunView:
     """Open a run to read it; `runlog.open`.
 
     Args:
-        path: a run's folder, or one `.rlog` or `.rtail` file.
+        path: a run's folder, or one `.rlog` or `.rtail` file; else, below the root, an id,
+            PROJECT/RUN_ID, or "latest", the run that was begun or gone on with last.
+        root: folder of all runs, where ids are looked up; None for `RUNLOG_DIR`, or `runs`.
         strict: raise on damage, instead of reporting it in `damage`.
         branches: "newest" leaves out what a rewind, a fork or a new start under an old id left
             behind; "all" shows every record.
@@ -572,11 +616,12 @@ def open_run(
     Raises:
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         NotFound: nothing is there.
+        UsageError: several projects have a run of that id, or it is a folder of runs.
         FormatError: it is no run.
         DamageError: there is damage, and `strict` is set.
     """
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentTypeError(f"a path is needed, not {type(path).__name__}")
+        raise ArgumentTypeError(f"a path or an id is needed, not {type(path).__name__}")
     if branches not in {"newest", "all"}:
         raise ArgumentValueError(f'branches must be "newest" or "all", not {branches!r}')
-    return RunView(Path(path), strict=strict, branches=branches)
+    return RunView(find_run(path, root), strict=strict, branches=branches)

@@ -129,6 +129,9 @@ def init(
     if previous is None or _reinit(chosen) != "create_new":
         active.activate(run)
     if not chosen.quiet:
+        if chosen.mode != "disabled" and not start.rank:
+            name = f"{run.project}/{run.id}"
+            tell(f"run {name} is written to {run.dir}; `runlog tail -f {name}` follows it")
         if prior is not None and prior.message:
             tell(prior.message)
         if chosen.mode == "online":

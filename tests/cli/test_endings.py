@@ -55,7 +55,7 @@ def test_the_console_script_ends_with_the_same_codes(
     train(id="abcd1234", steps=3)
     assert shell("inspect", "abcd1234").code == 0
     assert shell("inspect", "nowhere").code == 1
-    assert shell("inspect").code == 2
+    assert shell("inspect", "--no-such-option").code == 2
     assert shell("nonsense").code == 2
     assert shell("verify", damaged).code == 3
 
@@ -130,7 +130,7 @@ def test_version(shell: Call) -> None:
 def test_a_start_does_not_wait_for_arrow(arguments: list[str], train: Train) -> None:
     train(id="abcd1234", steps=3)
     script = (
-        "import sys\nfrom runlog_cli.app import main\n"
+        "import sys\nfrom runlog_cli.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
         "print(sorted({'pyarrow', 'pandas', 'polars'} & set(sys.modules)), file=sys.stderr)"
     )
@@ -293,3 +293,31 @@ def test_every_truncation_ends_in_a_code_and_no_traceback(train: Train, call: Ca
             assert result.code in {0, 1, 3}, (verb, length, result)
             if result.code == 1:
                 result.sentence()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ls --nonsense", "--nonsense; see `runlog ls --help`"),
+        ("nonsens", "No such command 'nonsens'; see `runlog --help`"),
+        ("inspec", "Did you mean 'inspect'; see"),
+        ("history --samples 0", "'0' is not a whole number from 1 on; see `runlog history --help`"),
+        ("tail -n x", "'x' is not a whole number from 0 on; see `runlog tail --help`"),
+        ("history --late never", "'never' is not one of 'merge', 'drop', 'only'; see"),
+        ("export -o", "requires an argument"),
+        ("exec", "Missing argument"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_one_sentence(line: str, said: str, call: Call) -> None:
+    result = call(*line.split())
+    assert result.code == 2
+    assert said in result.sentence()
+
+
+def test_the_version_does_not_wait_for_the_verbs() -> None:
+    script = "import sys\nfrom runlog_cli.__main__ import main\nmain()\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--version"], capture_output=True, check=True, text=True
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {"typer", "rich", "numpy", "pyarrow", "runlog_cli.app"}

@@ -64,7 +64,7 @@ def test_a_root_given_for_a_run_names_a_run_to_give(train: Train, call: Call, ro
 def test_dots_do_not_climb_out_of_the_root(train: Train, root: Path) -> None:
     train(id="abcd1234", steps=1)
     with pytest.raises(runlog.NotFound):
-        find.run_path("../digits", root / "digits")
+        runlog.find_run("../digits", root / "digits")
 
 
 def test_an_unknown_metric_is_met_with_the_nearest(
@@ -109,3 +109,26 @@ def test_a_range_that_is_none_is_a_usage_mistake(given: str, train: Train, call:
     result = call("history", "abcd1234", "--step", given)
     assert result.code == 2
     assert "--step" in result.sentence()
+
+
+def test_no_name_means_the_run_that_was_begun_last(train: Train, call: Call) -> None:
+    train(id="zzzz0000", steps=1)
+    train("another", id="aaaa0000", steps=1)
+    for verb in ("inspect", "history", "cat", "tail", "console", "du", "verify", "recover"):
+        assert call(verb).code == 0, verb
+    assert call("inspect", "--json").json()["id"] == "aaaa0000"
+    assert call("inspect", "latest", "--json").json()["id"] == "aaaa0000"
+
+
+def test_a_run_that_goes_on_is_the_latest(train: Train, call: Call) -> None:
+    train(id="zzzz0000", steps=1)
+    train(id="aaaa0000", steps=1)
+    with runlog.init(project="digits", id="zzzz0000", resume="must"):
+        pass
+    assert call("inspect", "--json").json()["id"] == "zzzz0000"
+
+
+def test_without_any_run_no_name_is_one_sentence(call: Call) -> None:
+    result = call("inspect")
+    assert result.code == 1
+    assert "there are no runs below" in result.sentence()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import runlog
+from runlog_cli import machine
 
 from .conftest import STEPS, Call, Job, journal_of
 
@@ -139,3 +143,73 @@ def test_a_number_is_never_cut_into_another(
     for word in shown.split():
         if word.strip("-").startswith("123"):
             assert word.strip("-") == "123,456,789,012" or word.endswith("…")
+
+
+def test_ranks_are_told_apart(call: Call) -> None:
+    for rank in range(3):
+        with runlog.init(project="ddp", id="ddp00001", rank=rank) as run:
+            for step in range(5):
+                run.log({"loss": rank + step}, step=step)
+    out = call("inspect", "ddp00001").out
+    for rank in range(3):
+        (line,) = (line for line in out.splitlines() if f"loss rank {rank}" in line)
+        assert line.split()[-2] == str(rank + 4)
+    alone = call("inspect", "ddp00001", "--rank", "1").out
+    assert "loss rank 1" in alone
+    assert "loss rank 0" not in alone
+    rows = call("history", "ddp00001", "--rank", "2", "--json").lines()
+    assert [row["loss"] for row in rows] == [2, 3, 4, 5, 6]
+    wrong = call("history", "ddp00001", "--rank", "7")
+    assert (wrong.code, "it has 0, 1 or 2" in wrong.sentence()) == (2, True)
+
+
+def test_a_histogram_is_one_line(call: Call) -> None:
+    with runlog.init(project="digits", id="hist0001") as run:
+        run.log({"weights": np.linspace(-1.0, 2.0, 500)})
+    out = call("inspect", "hist0001").out
+    lines = [line for line in out.splitlines() if "weights" in line]
+    assert len(lines) == 2  # of the summary and of the metrics
+    assert all("500 values" in line for line in lines)
+    assert "histogram" in lines[1]
+    assert "bins" not in out
+
+
+def test_what_happened_to_a_run_is_shown(call: Call, train: Train) -> None:
+    train(id="abcd1234", steps=5)
+    with runlog.init(project="digits", id="abcd1234", resume="must") as run:
+        run.log({"loss": 0.5})
+        run.alert("Plateau", "no better", level="WARN")
+    with runlog.init(project="digits", fork_from="abcd1234?_step=3", id="fork0001"):
+        pass
+    out = call("inspect", "abcd1234").out
+    assert "gone on with at step 5" in out
+    assert "WARN  Plateau: no better" in out
+    assert "forked from abcd1234 at step 3" in call("inspect", "fork0001").out
+    assert call("inspect", "abcd1234", "--json").json()["alerts"][0]["title"] == "Plateau"
+
+
+def test_the_last_words_of_a_failed_run_are_shown(shell: Call, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import runlog\n"
+        "runlog.init(project='digits', id='fail0001')\n"
+        "print('about to break')\n"
+        "raise RuntimeError('the last straw')\n"
+    )
+    subprocess.run([sys.executable, script], capture_output=True, check=False)
+    out = shell("inspect", "fail0001").out
+    last = out[out.index("Last output") :]
+    assert "about to break" in last
+    assert "RuntimeError: the last straw" in last
+
+
+def test_system_metrics_have_units() -> None:
+    units = {
+        "cpu": "%", "cpu.3.cpu_percent": "%", "memory_percent": "%",
+        "proc.memory.availableMB": "MiB",
+        "proc.memory.percent": "%", "proc.cpu.threads": "", "disk./.usagePercent": "%",
+        "disk./.usageGB": "GiB", "disk.in": "MiB", "network.recv": "B", "gpu.0.gpu": "%",
+        "gpu.0.memoryAllocatedBytes": "B", "gpu.0.temp": "°C", "gpu.0.powerWatts": "W",
+        "gpu.12.smClock": "MHz", "gpu.0.encoderUtilization": "%", "errors": "",
+    }  # fmt: skip
+    assert {name: machine.unit(name) for name in units} == units

@@ -106,7 +106,8 @@ def test_a_run_of_which_only_rubbish_is_left_does_not_hide_the_others(
     broken.mkdir()
     (broken / "x.rlog").write_bytes(b"\0" * 100)
     result = call("ls", "--json")
-    assert result.code == 0
+    assert result.code == 3
+    assert "digits/broken01 is damaged" in result.err
     assert "abcd1234" in ids(result.json())
 
 
@@ -115,3 +116,42 @@ def test_an_unclear_mix_of_numbers_and_text_still_sorts(call: Call) -> None:
         with runlog.init(project="p", id=f"run{index:05}", config={"k": value}):
             pass
     assert len(call("ls", "-s", "k", "--json").json()) == 4
+
+
+@pytest.mark.usefixtures("three")
+def test_a_state_that_does_not_exist_is_a_usage_mistake(call: Call) -> None:
+    result = call("ls", "--state", "dead")
+    assert result.code == 2
+    assert "'dead'" in result.sentence()
+    assert "crashed" in result.sentence()
+    assert ids(call("ls", "--state", "crashed,finished", "-s", "run", "--json").json()) == [
+        "aaaaaaaa",
+        "crash001",
+        "bbbbbbbb",
+    ]
+
+
+def test_aggregations_sort_by_the_name_that_the_summary_gives_them(call: Call, root: Path) -> None:
+    for run_id, values in (("a", [0.5, 0.9]), ("b", [0.7, 0.6])):
+        with runlog.init(project="p", id=run_id) as run:
+            run.define_metric("val/acc", summary="max,last")
+            for value in values:
+                run.log({"val/acc": value})
+    assert root.exists()
+    assert ids(call("ls", "-s", "val/acc.max", "--json").json()) == ["b", "a"]
+    assert ids(call("ls", "-s", "val/acc.last", "--json").json()) == ["b", "a"]
+    assert "0.9" in call("ls", "-k", "val/acc.max").out
+
+
+def test_a_damaged_run_is_marked_and_the_end_code_says_so(
+    crashed: Path, train: Train, call: Call
+) -> None:
+    train(id="abcd1234", steps=1)
+    tail = max(crashed.glob("*.rtail"))
+    data = bytearray(tail.read_bytes())
+    data[len(data) // 2] ^= 1
+    tail.write_bytes(data)
+    result = call("ls")
+    assert result.code == 3
+    assert "crashed, damaged" in result.out
+    assert "finished, damaged" not in result.out

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import runlog
 
 from .conftest import COMMAND, PATIENCE, STEPS, Call, Job
 
@@ -96,3 +99,15 @@ def test_following_ends_when_the_job_is_killed(job: Callable[..., Job]) -> None:
     _, err = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 0
     assert b"crashed" in err
+
+
+def test_a_progress_bar_is_not_told_again_and_again(call: Call) -> None:
+    with runlog.init(project="digits", id="bars0001") as run:
+        for step in range(20):
+            sys.stdout.write(f"\r{step}/20")
+            run.log({"loss": step})
+        sys.stdout.write("\rdone 20/20\n")
+    out = call("tail", "bars0001", "-n", "100", "-t", "console").out
+    assert "stdout  done 20/20" in out
+    assert "7/20" not in out
+    assert len(call("tail", "bars0001", "-n", "100", "-t", "console", "--json").lines()) > 1

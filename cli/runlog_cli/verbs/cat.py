@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-import runlog
 from runlog_cli import find, options, records, render
 
 
-def cat(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -29,7 +28,7 @@ def cat(
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the records of a run in order."""
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     show = records.printer(as_json=as_json)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)

@@ -26,8 +26,8 @@ class Stream(StrEnum):
     STDERR = "stderr"
 
 
-def console(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -40,7 +40,12 @@ def console(
     last: Annotated[
         int | None,
         typer.Option(
-            "--last", "-n", min=0, metavar="N", help="Only the last N lines.", show_default=False
+            "--last",
+            "-n",
+            parser=options.whole(0),
+            metavar="N",
+            help="Only the last N lines.",
+            show_default=False,
         ),
     ] = None,
     color: Annotated[bool, typer.Option("--color", help="Keep colours.")] = False,
@@ -62,7 +67,7 @@ def console(
         raise runlog.UsageError(
             "--raw prints the bytes as they are; leave out --json, --color and --last"
         )
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     show = _printer(as_json=as_json, color=color)
     if raw:
         _print_raw(view, stream, follow=follow)

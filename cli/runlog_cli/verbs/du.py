@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-import runlog
 from runlog_cli import find, options, render, text
 
 _SHOWN = 20
 _BAR = 20
 
 
-def du(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     everything: Annotated[
@@ -25,7 +24,7 @@ def du(
     as_json: options.Json = False,
 ) -> None:
     """Show how many bytes each record type, metric and file takes on disk."""
-    view = runlog.open(find.run_path(run, root))
+    view = find.opened(run, root)
     usage = view.usage()
     if as_json:
         render.document(usage)

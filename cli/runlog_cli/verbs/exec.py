@@ -20,7 +20,7 @@ SETTINGS = {"allow_interspersed_args": False}
 """For Typer: what follows the command's first word belongs to the command, options included."""
 
 
-def execute(
+def verb(
     command: Annotated[
         list[str],
         typer.Argument(

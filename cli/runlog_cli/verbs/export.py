@@ -22,11 +22,12 @@ _BY_SUFFIX: dict[str, Format] = {
 }
 
 
-def export(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
+    rank: options.Rank = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -60,7 +61,7 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches, rank)
     chosen = format or _by_suffix(output)
     target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
     if target.exists() and not force:

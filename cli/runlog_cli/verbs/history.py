@@ -23,11 +23,12 @@ _GAP = 2
 _OWN = ("_step", "_timestamp", "_runtime")
 
 
-def history(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
+    rank: options.Rank = None,
     keys: options.Keys = None,
     step: options.Step = None,
     samples: options.Samples = None,
@@ -62,7 +63,7 @@ def history(
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them"
         )
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches, rank)
     rows: runlog.History | runlog.Samples
     if system:
         taken = view.system

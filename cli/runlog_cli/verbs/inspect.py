@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import runlog
-from runlog_cli import find, machine, options, render, text
+from runlog_cli import events, find, machine, metrics, options, render, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,26 +23,16 @@ _CLOCKS_APART = 1_000_000
 _SHOWN = 40
 """Entries of config and summary, and metrics, that are shown without --all."""
 
-_SAMPLES = 32
-"""Points of a sparkline at most; terminals of 80 columns show about a dozen."""
-
-_NARROWEST_SPARK = 8
-_NARROWEST_NAME = 12
-
-_FIGURES: tuple[str, ...] = ("count", "min", "max", "last", "kind")
-"""What is shown of a metric; the last value alone where the terminal has no room for all."""
-
 _SIDE_BY_SIDE = 100
 """Columns from which config and summary stand next to each other."""
 
-_NUMERIC = ("float", "int", "uint", "bool", "null")
 
-
-def inspect(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
+    rank: options.Rank = None,
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Show every entry and metric, however many.")
     ] = False,
@@ -55,7 +45,7 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches, rank)
     damage = _damage(view) if check else None
     if as_json:
         render.document(_facts(view, damage))
@@ -89,6 +79,8 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
         "files": [{"name": name, "bytes": size} for name, size in view.files],
         "damage": damage,
         "loss": [runlog.to_json(entry) for entry in view.loss],
+        "alerts": [runlog.to_json(entry) for entry in view.records(["alert"])],
+        "ranks": view.ranks,
     }
 
 
@@ -102,7 +94,9 @@ def _print(
     shown = {k: v for k, v in view.summary.items() if not k.startswith("_")}
     summary = _entries("Summary", text.flatten(shown), limit)
     _print_pair(console, config, summary)
-    _print_metrics(console, view, limit)
+    metrics.print_metrics(console, view, limit)
+    events.print_alerts(console, view)
+    events.print_last_words(console, view)
     machine.print_environment(console, view.environment)
     machine.print_system(console, view.system, everything=limit is None)
     _print_files(console, view)
@@ -119,29 +113,29 @@ def _title(view: runlog.RunView) -> Text:
 
 
 def _identity(view: runlog.RunView) -> Table:
-    status, start = view.status, view.start
-    facts: dict[str, str] = {}
-    if status.exit_code is not None:
-        facts["exit code"] = str(status.exit_code)
-    if status.started is not None:
-        facts["started"] = text.moment(status.started, "%Y-%m-%d %H:%M:%S %Z")
-    if status.duration is not None:
-        facts["duration"] = text.duration(status.duration)
-    if status.steps is not None:
-        facts["last step"] = f"{status.steps:,}"
-    if status.message:
-        facts["message"] = status.message
-    if view.tags:
-        facts["tags"] = ", ".join(view.tags)
-    if view.notes:
-        facts["notes"] = view.notes
-    if start is not None:
-        facts |= _environment(start)
-    facts["path"] = str(view.path)
     table = render.grid(("", "left"), ("", "left"), header=False)
-    for name, fact in facts.items():
-        table.add_row(Text(f"  {name}", "dim"), Text(text.printable(fact)))
+    for name, fact in _identifying(view).items():
+        if fact:
+            table.add_row(Text(f"  {name}", "dim"), Text(text.printable(fact)))
     return table
+
+
+def _identifying(view: runlog.RunView) -> dict[str, str]:
+    """What tells one run from another; empty where there is no such fact."""
+    status = view.status
+    facts = {
+        "exit code": "" if status.exit_code is None else str(status.exit_code),
+        "started": ""
+        if status.started is None
+        else text.moment(status.started, "%Y-%m-%d %H:%M:%S %Z"),
+        "duration": "" if status.duration is None else text.duration(status.duration),
+        "last step": "" if status.steps is None else f"{status.steps:,}",
+        "origin": events.origin(view),
+        "message": status.message or "",
+        "tags": ", ".join(view.tags),
+        "notes": view.notes or "",
+    }
+    return facts | (_environment(view.start) if view.start else {}) | {"path": str(view.path)}
 
 
 def _environment(start: RunStart) -> dict[str, str]:
@@ -171,13 +165,18 @@ def _entries(title: str, flat: Mapping[str, Any], limit: int | None) -> Table | 
     table.title = render.heading(title)
     table.title_justify = "left"
     for name in list(flat)[:limit]:
-        value = text.shorten(text.scalar(flat[name]))
+        value = text.shorten(_entry(flat[name]))
         table.add_row(Text(f"  {text.printable(name)}", "cyan"), Text(value))
     if limit is not None and len(flat) > limit:
         table.add_row(
             Text(f"  … {len(flat) - limit:,} more", "dim"), Text("--all shows them", "dim")
         )
     return table
+
+
+def _entry(value: Any) -> str:
+    drawn = text.histogram(value, render.blocks()) if isinstance(value, Mapping) else None
+    return text.scalar(value) if drawn is None else drawn
 
 
 def _print_pair(console: Console, left: Table | None, right: Table | None) -> None:
@@ -189,84 +188,6 @@ def _print_pair(console: Console, left: Table | None, right: Table | None) -> No
     else:
         for table in tables:
             console.print(table)
-
-
-def _print_metrics(console: Console, view: runlog.RunView, limit: int | None) -> None:
-    metrics = list(view.metrics.values())
-    if not metrics:
-        console.print(render.heading("Metrics", "none logged"))
-        return
-    console.print(render.heading("Metrics", f"{len(metrics):,}"))
-    shown = metrics[:limit]
-    cells = [_cells(metric) for metric in shown]
-    names = [f"  {text.printable(metric.name)}" for metric in shown]
-    longest = max(map(len, names))
-    titles = _FIGURES
-    room = console.width - _width(cells, titles)
-    if room < min(longest, _NARROWEST_NAME) + 2:
-        titles = ("last",)
-        room = console.width - _width(cells, titles)
-    width = min(room - longest - 4, _SAMPLES) if titles == _FIGURES else 0
-    # Long names are folded before curves get too narrow to say anything.
-    if width < _NARROWEST_SPARK:
-        width = _NARROWEST_SPARK if room - _NARROWEST_SPARK - 4 >= _NARROWEST_NAME else 0
-    curves = _curves(view, shown) if width else {}
-    columns = [(title, "left" if title == "kind" else "right") for title in titles]
-    table = render.grid(("", "left"), *([("", "left")] if width else []), *columns)
-    table.columns[0].width = max(min(longest, room - 2 - (width + 2 if width else 0)), 1)
-    for metric, name, cell in zip(shown, names, cells, strict=True):
-        line = text.sparkline(curves.get(metric.name, []), width, render.blocks()) if width else ""
-        table.add_row(
-            Text(name, "cyan"),
-            *([Text(line, "green")] if width else []),
-            *(Text(cell[title], "dim" if title == "kind" else "") for title in titles),
-        )
-    console.print(table)
-    if len(shown) < len(metrics):
-        console.print(Text(f"  … {len(metrics) - len(shown):,} more; --all shows them", "dim"))
-
-
-def _cells(metric: runlog.Metric) -> dict[str, str]:
-    return {
-        "count": text.number(metric.count),
-        "min": text.number(metric.min),
-        "max": text.number(metric.max),
-        "last": _last(metric.last),
-        "kind": _kinds(metric),
-    }
-
-
-def _last(value: object) -> str:
-    if isinstance(value, str | list | tuple | dict):
-        return text.shorten(text.scalar(value), 16)
-    return text.number(value)
-
-
-def _kinds(metric: runlog.Metric) -> str:
-    kinds = ", ".join(metric.kinds)
-    return f"{kinds}, {metric.nan:,} NaN" if metric.nan else kinds
-
-
-def _width(cells: list[dict[str, str]], titles: Iterable[str]) -> int:
-    """Columns that these figures take, gaps included."""
-    return sum(max(len(title), *(len(cell[title]) for cell in cells)) + 2 for title in titles)
-
-
-def _curves(view: runlog.RunView, metrics: Iterable[runlog.Metric]) -> dict[str, list[object]]:
-    """Values of each numeric metric, evenly spaced over its rows, from one pass over them."""
-    drawn = [metric for metric in metrics if all(k.startswith(_NUMERIC) for k in metric.kinds)]
-    points: dict[str, list[object]] = {metric.name: [] for metric in drawn}
-    if not drawn:
-        return points
-    seen = dict.fromkeys(points, 0)
-    for batch in view.history(keys=points).batches():
-        for metric in drawn:
-            values = batch.column(metric.name).drop_null()
-            every = max(1, metric.count // _SAMPLES)
-            here = range(-seen[metric.name] % every, len(values), every)
-            points[metric.name] += [values[i].as_py() for i in here]
-            seen[metric.name] += len(values)
-    return points
 
 
 def _print_files(console: Console, view: runlog.RunView) -> None:

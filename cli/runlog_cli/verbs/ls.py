@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.text import Text
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ORDERS = ("started", "run", "name", "state", "duration", "step", "size")
 
+_STATES = get_args(runlog.RunState)
+
 _WIDE = 100
 """Columns from which times are shown in full."""
 
@@ -25,7 +27,15 @@ _NAME = 6
 """Columns that must be left for names to be shown at all."""
 
 
-def ls(
+def _complete_state(incomplete: str) -> list[str]:
+    return [state for state in _STATES if state.startswith(incomplete)]
+
+
+def _complete_order(incomplete: str) -> list[str]:
+    return [order for order in _ORDERS if order.startswith(incomplete)]
+
+
+def verb(
     root: Annotated[
         Path,
         typer.Argument(
@@ -40,8 +50,14 @@ def ls(
         typer.Option("--project", "-p", metavar="NAME", help="Only runs of this project."),
     ] = None,
     state: Annotated[
-        str | None,
-        typer.Option("--state", metavar="STATE", help="Only runs in this state, such as crashed."),
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="STATES",
+            help=f"Only runs in these states, separated by commas: {', '.join(_STATES)}.",
+            autocompletion=_complete_state,
+            show_default=False,
+        ),
     ] = None,
     sort: Annotated[
         str,
@@ -50,13 +66,15 @@ def ls(
             "-s",
             metavar="BY",
             help=f"Order: {', '.join(_ORDERS)}, or a key of the summary or the config.",
+            autocompletion=_complete_order,
         ),
     ] = "started",
     reverse: Annotated[
         bool, typer.Option("--reverse", "-r", help="Largest or latest first.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
+        int | None,
+        typer.Option("--limit", "-n", parser=options.whole(1), metavar="N", help="At most N runs."),
     ] = None,
     keys: Annotated[
         list[str] | None,
@@ -75,8 +93,8 @@ def ls(
             f"there is no folder {text.printable(str(root))!r} with runs; name another, "
             f"or set {options.ROOT_VARIABLE}"
         )
-    runs = [run for run in runlog.runs(root) if _wanted(run, project, state)]
-    runs = _ordered(runs, sort, reverse=reverse)[:limit]
+    found = runlog.runs(root).filter(project=project, state=_states(state))
+    runs = _ordered(list(found), sort, reverse=reverse)[:limit]
     if as_json:
         render.document([_facts(run) for run in runs])
     elif runs:
@@ -84,15 +102,27 @@ def ls(
     else:
         render.say(f"No runs found below {text.printable(str(root))}")
 
-    unreadable = [run.problem for run in runs if run.problem]
-    for problem in unreadable:
-        render.warn(text.printable(problem))
-    if unreadable:
+    hurt = [run for run in runs if run.problem or run.damage]
+    for run in hurt:
+        what = run.problem or f"{_name(run)} is damaged: {run.damage[0]}"
+        render.warn(text.printable(what))
+    if hurt:
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _wanted(run: runlog.RunInfo, project: str | None, state: str | None) -> bool:
-    return project in {None, run.project} and state in {None, str(run.state)}
+def _states(given: list[str] | None) -> list[runlog.RunState] | None:
+    """The states that `--state` names.
+
+    Raises:
+        runlog.UsageError: there is no such state.
+    """
+    asked = options.words(given)
+    if unknown := [word for word in asked or [] if word not in _STATES]:
+        raise runlog.UsageError(
+            f"--state {text.printable(unknown[0])!r}: no run is ever in that state; a state is "
+            f"{text.one_of(_STATES, len(_STATES))}"
+        )
+    return asked  # type: ignore[return-value] # each is one of the words
 
 
 def _facts(run: runlog.RunInfo) -> dict[str, object]:
@@ -198,7 +228,7 @@ def _cell(value: object) -> str:
 
 
 def _state(run: runlog.RunInfo) -> Text:
-    state = str(run.state)
-    return (
-        Text("unreadable", "red") if run.problem else Text(state, render.STATE_STYLE.get(state, ""))
-    )
+    if run.problem:
+        return Text("unreadable", "red")
+    state = Text(run.state, render.STATE_STYLE.get(run.state, ""))
+    return state.append(", damaged", "red") if run.damage else state

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+import runlog
 from runlog import journal
-from runlog_cli import find, options, render, text
+from runlog_cli import options, render, text
 
 
-def recover(
-    runs: options.Runs,
+def verb(
+    runs: options.Runs = None,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     force: Annotated[
@@ -26,7 +27,7 @@ def recover(
     What cannot be read is stated in a record of the new journal. The original of a damaged file is
     kept. A crashed run can also be read as it is: this makes it smaller and quicker to read.
     """
-    paths = [find.run_path(run, root) for run in runs]
+    paths = [runlog.find_run(run, root) for run in runs or [options.LATEST]]
     done = [_recover(path, force=force) for path in paths]
     if as_json:
         render.document(done)

@@ -12,8 +12,8 @@ import runlog
 from runlog_cli import find, options, render, text
 
 
-def report(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     branches: options.Branches = "newest",
@@ -31,7 +31,7 @@ def report(
     as_json: options.Json = False,
 ) -> None:
     """Write a page with a run's curves, config and summary, and print its name."""
-    view = runlog.open(find.run_path(run, root), branches=branches)
+    view = find.opened(run, root, branches)
     target = output or Path(render.run_name(view).replace("/", "-") + ".html")
     if target.exists() and not force:
         raise runlog.UsageError(

@@ -12,12 +12,15 @@ import runlog
 from runlog_cli import find, options, records, render
 
 
-def tail(
-    run: options.Run,
+def verb(
+    run: options.Run = options.LATEST,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many records.")
+        int,
+        typer.Option(
+            "--lines", "-n", parser=options.whole(0), metavar="N", help="How many records."
+        ),
     ] = 10,
     follow: Annotated[
         bool,
@@ -30,22 +33,30 @@ def tail(
     types: options.Types = None,
     as_json: options.JsonLines = False,
 ) -> None:
-    """Print the last records of a run; with -f, follow it while it runs."""
-    view = runlog.open(find.run_path(run, root))
+    """Print the last records of a run; with -f, follow it while it runs.
+
+    What progress bars draw over again is left out, but in JSON.
+    """
+    view = find.opened(run, root)
     show = records.printer(as_json=as_json)
     wanted = options.words(types)
-    for entry in deque(view.records(wanted), maxlen=lines):
+    told = (e for e in view.records(wanted) if as_json or not records.redraws(e))
+    for entry in deque(told, maxlen=lines):
         show(entry)
     sys.stdout.flush()
     if follow:
-        _follow(view, wanted, show)
+        _follow(view, wanted, show, redraws=as_json)
 
 
-def _follow(view: runlog.RunView, wanted: list[str] | None, show: records.Show) -> None:
+def _follow(
+    view: runlog.RunView, wanted: list[str] | None, show: records.Show, *, redraws: bool
+) -> None:
     """Show each record behind those that `view` had when it was opened, as soon as it is there."""
     had = {journal.writer: journal.last_seq or 0 for journal in view.journals}
     for entry in view.follow():
         if entry.seq <= had.get(entry.writer, 0):
+            continue
+        if not redraws and records.redraws(entry):
             continue
         if wanted is None or records.kind(entry) in wanted:
             show(entry)

@@ -7,18 +7,19 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
+import runlog
 from runlog import journal
-from runlog_cli import find, options, render, text
+from runlog_cli import options, render, text
 
 
-def verify(
-    runs: options.Runs,
+def verb(
+    runs: options.Runs = None,
     *,
     root: options.Root = options.DEFAULT_ROOT,
     as_json: options.JsonList = False,
 ) -> None:
     """Check every checksum, hash chain, footer and sequence number; exit code 3 on damage."""
-    paths = [find.run_path(run, root) for run in runs]
+    paths = [runlog.find_run(run, root) for run in runs or [options.LATEST]]
     reports = [_check(path) for path in paths]
     if as_json:
         render.document([{"ok": report.ok} | render.jsonable(report) for report in reports])
