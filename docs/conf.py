@@ -28,6 +28,7 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
+default_role = "code"  # what single backticks in a docstring mean
 myst_heading_anchors = 3
 suppress_warnings = [
     "myst.xref_missing",  # links to the repository's own files: tests hold them
