@@ -1,7 +1,7 @@
 # Each target sets up all it needs, so `git clone` and one of these is enough. `make` lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check docs bench clean
 
 # The Python that makes the environments: 3.11 or newer. Name another: make demo PYTHON=/path/to/python3
 PYTHON ?=
@@ -36,12 +36,16 @@ check: .venv/.dev ## lint, formatting, types, and whether generated files are up
 	$(BIN)/python -m fixtures.generate --verify
 	$(BIN)/python -m benchmarks --check-docs
 
+docs: .venv/.dev ## build the documentation: docs/_build/html/index.html
+	$(BIN)/python -m docs.settings_page --verify
+	$(BIN)/python -m sphinx -q -E -W --keep-going docs docs/_build/html
+
 bench: .venv-bench/.ready ## compare with other trackers (an environment of its own; minutes)
 	@.venv-bench/bin/python -m benchmarks
 	@.venv-bench/bin/python -m benchmarks --write-readme
 
 clean: ## remove the environments, caches and what the demo wrote
-	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist runs exports
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist docs/_build runs exports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- environments: a stamp file is written once all before it has worked

@@ -130,7 +130,7 @@ class Settings:
 
     def __init__(self, **given: Any) -> None:
         values, others = _translate(given)
-        for name, default in _DEFAULTS.items():
+        for name, default in DEFAULTS.items():
             object.__setattr__(self, name, values.get(name, default))
         object.__setattr__(self, "others", others)
         object.__setattr__(self, "_given", frozenset(values))
@@ -153,14 +153,14 @@ class Settings:
     def changed(self) -> dict[str, Any]:
         """Those that are not as they are by default, as storable values, for the journal."""
         out = {}
-        for name, default in _DEFAULTS.items():
+        for name, default in DEFAULTS.items():
             value = getattr(self, name)
             if value != default or name in _ALWAYS_RECORDED:
                 out[name] = str(value) if isinstance(value, Path) else value
         return out
 
 
-_DEFAULTS: Final[dict[str, Any]] = {
+DEFAULTS: Final[dict[str, Any]] = {
     name: getattr(Settings, name) for name in Settings.__annotations__ if name != "others"
 }
 _ALWAYS_RECORDED: Final = {"mode", "fsync_interval", "seal_bytes"}
@@ -175,14 +175,14 @@ def _translate(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
         if name in _NEGATED:
             name, value = _NEGATED[name], not _switch(name, value)  # noqa: PLW2901 - the same one
         name = _ALIASES.get(name, name)
-        if name in _CHECKS and name in _DEFAULTS:
+        if name in _CHECKS and name in DEFAULTS:
             if value is not None or name in _NONE_MEANS_SOMETHING:
                 values[name] = _CHECKS[name](name, value)
         elif name in _WITHOUT_EFFECT or name.startswith("x_"):
             others[name] = value
         else:
             raise ArgumentValueError(
-                f"there is no setting {key!r}; there are: {', '.join(sorted(_DEFAULTS))}"
+                f"there is no setting {key!r}; there are: {', '.join(sorted(DEFAULTS))}"
             )
     return values, others
 
@@ -333,7 +333,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
 
 # ---------------------------------------------------------------- environment
 
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "DIR": "root",
     "MODE": "mode",
     "FSYNC_INTERVAL": "fsync_interval",
@@ -401,7 +401,7 @@ def _translated(given: Mapping[str, Any]) -> dict[str, Any]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for prefix in ("WANDB_", "RUNLOG_"):
-        for variable, setting in _VARIABLES.items():
+        for variable, setting in VARIABLES.items():
             text = environ.get(prefix + variable)
             if not text:
                 continue
