@@ -27,10 +27,11 @@ def cat(
         ),
     ] = None,
     as_json: options.JsonLines = False,
+    exact: options.Exact = False,
 ) -> None:
     """Print the records of a run in order."""
     view = runlog.open(find.run_path(run, root), branches=branches)
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, exact=exact)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()

@@ -68,6 +68,7 @@ def ls(
         ),
     ] = None,
     as_json: options.Json = False,
+    exact: options.Exact = False,
 ) -> None:
     """List the runs below a folder."""
     if not root.is_dir():
@@ -78,7 +79,7 @@ def ls(
     runs = [run for run in runlog.runs(root) if _wanted(run, project, state)]
     runs = _ordered(runs, sort, reverse=reverse)[:limit]
     if as_json:
-        render.document([_facts(run) for run in runs])
+        render.document([_facts(run, exact=exact) for run in runs], exact=exact)
     elif runs:
         _print(runs, options.words(keys) or [])
     else:
@@ -95,9 +96,12 @@ def _wanted(run: runlog.RunInfo, project: str | None, state: str | None) -> bool
     return project in {None, run.project} and state in {None, str(run.state)}
 
 
-def _facts(run: runlog.RunInfo) -> dict[str, object]:
-    facts: dict[str, object] = render.jsonable(run)
-    return facts | {"config": runlog.to_json(run.config), "summary": runlog.to_json(run.summary)}
+def _facts(run: runlog.RunInfo, *, exact: bool) -> dict[str, object]:
+    facts: dict[str, object] = render.jsonable(run, exact=exact)
+    return facts | {
+        "config": runlog.to_json(run.config, exact=exact),
+        "summary": runlog.to_json(run.summary, exact=exact),
+    }
 
 
 def _ordered(runs: list[runlog.RunInfo], sort: str, *, reverse: bool) -> list[runlog.RunInfo]:

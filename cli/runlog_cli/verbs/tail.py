@@ -29,10 +29,11 @@ def tail(
     ] = False,
     types: options.Types = None,
     as_json: options.JsonLines = False,
+    exact: options.Exact = False,
 ) -> None:
     """Print the last records of a run; with -f, follow it while it runs."""
     view = runlog.open(find.run_path(run, root))
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, exact=exact)
     wanted = options.words(types)
     for entry in deque(view.records(wanted), maxlen=lines):
         show(entry)
