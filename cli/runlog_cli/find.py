@@ -7,9 +7,9 @@ last two are looked up below the root. A path that exists comes first.
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import runlog
@@ -47,34 +47,15 @@ def run_names(root: Path) -> list[str]:
 
 
 def metric_names(known: Collection[str], asked: Sequence[str] | None) -> list[str] | None:
-    """The metrics that `--keys` asks for, in that order; None if it was not given.
+    """What `--keys` asks for, word by word; None if it was not given.
 
     Each word is the name of a metric, a pattern with `*` or `?`, or several of these with commas
-    between them. A name that is not known is passed on, so that the library refuses it.
-
-    Raises:
-        runlog.UnknownMetric: a pattern fits no metric.
+    between them: but a comma may be part of a metric's name.
     """
     if not asked:
         return None
-    names: dict[str, None] = {}
-    for word in _words(asked, known):
-        if word not in known and any(c in word for c in "*?"):
-            fitting = [name for name in known if fnmatchcase(name, word)]
-            if not fitting:
-                raise runlog.UnknownMetric(
-                    f"No metric fits {text.printable(word)!r}; the run has {text.one_of(known)}."
-                )
-            names.update(dict.fromkeys(fitting))
-        else:
-            names[word] = None
-    return list(names)
-
-
-def _words(asked: Sequence[str], known: Collection[str]) -> Iterator[str]:
-    for word in asked:
-        # A comma may be part of a metric's name.
-        yield from [word] if word in known else filter(None, word.split(","))
+    words = ([word] if word in known else filter(None, word.split(",")) for word in asked)
+    return list(itertools.chain.from_iterable(words))
 
 
 def step_range(given: str | None) -> tuple[int | None, int | None]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from runlog.errors import ArgumentTypeError, UnknownMetric
+from runlog.frozen import computed_once
+from runlog.keys import Key
+from runlog.read.names import choose
 from runlog.read.tabular import Tabular
-from runlog.wire.as_json import to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,26 +45,24 @@ class Samples(Tabular):
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the metrics, in order of first appearance."""
+        return tuple(self._paths)
+
+    @computed_once
+    def _paths(self) -> Mapping[str, Key]:
         names = dict.fromkeys(name for _, _, values in self._samples for name in values)
-        return tuple(name for name in names if name not in OWN)
+        return {name: (name,) for name in names if name not in OWN}
 
     def select(self, keys: Iterable[str]) -> Samples:
         """The same samples with these metrics only, in this order; those with none are left out.
+
+        Args:
+            keys: names of metrics, or patterns such as `gpu.*`.
 
         Raises:
             ArgumentTypeError: a single name instead of a list of them.
             UnknownMetric: no sample has a metric of that name.
         """
-        if isinstance(keys, str):
-            raise ArgumentTypeError(f"keys must be a list of names; for one, write [{keys!r}]")
-        names, known = list(keys), frozenset(self.keys)
-        for name in names:
-            if name not in known:
-                import difflib  # deferred: it is slow to import, and only mistakes need it
-
-                close = difflib.get_close_matches(str(name), known, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UnknownMetric(f"no sample of this run has a metric {name!r}{hint}")
+        names = list(choose(keys, self._paths.get, list(self._paths)))
         chosen = (
             (time, writer, {name: values[name] for name in names if name in values})
             for time, writer, values in self._samples
@@ -85,7 +83,7 @@ class Samples(Tabular):
 
     @property
     def schema(self) -> pa.Schema:
-        """Arrow schema: int64 or float64 where all values are numbers, else JSON as text."""
+        """Arrow schema; columns are plain ones (see `History`)."""
         return self.to_arrow().schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -108,17 +106,9 @@ class Samples(Tabular):
 
 
 def _column(values: list[Any]) -> pa.Array:
-    import pyarrow as pa
+    from runlog.read.fill import from_values  # deferred: pyarrow
+    from runlog.read.plain import Met
 
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
-        return pa.array(values, pa.int64())
-    if kinds and kinds <= {int, float} and all(_is_float64(v) for v in values):
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    text = [None if v is None else json.dumps(to_json(v), separators=(",", ":")) for v in values]
-    return pa.array(text, pa.utf8())
-
-
-def _is_float64(value: float | None) -> bool:
-    """Whether a number becomes a float64 without loss."""
-    return not isinstance(value, int) or -(2**53) <= value <= 2**53
+    met = Met()
+    met.take(values)
+    return from_values(met.kind(), values)

@@ -56,6 +56,8 @@ def export(
         ),
     ] = "wide",
     keys: options.Keys = None,
+    types: options.TypeColumns = False,
+    exact: options.ExactColumns = False,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -78,6 +80,8 @@ def export(
             format=chosen,
             layout=layout,
             keys=find.metric_names(view.metrics, keys),
+            types=types,
+            exact=exact,
             overwrite=force,
             progress=advance,
         )
