@@ -77,18 +77,20 @@ class History(Tabular):
     metric is a plain column there, as below; `rows()`, and the columns of `history(exact=True)`,
     give back every value as it was logged.
 
-    | values, None aside | plain column |
-    | --- | --- |
-    | numbers of one type | of that type; float16 as float32 |
-    | integers, or booleans with integers | int64; uint64 or float64 where they do not fit |
-    | integers or booleans with floats | float64; integers beyond 2**53 are rounded |
-    | integers of more than 64 bits | float64, rounded |
-    | booleans | bool |
-    | text, alone or with anything else | string: numbers as in CSV, all else as plain JSON |
-    | lists that all have N items | fixed-size list of N, items by these same rules |
-    | lists of several lengths | list, likewise |
-    | lists of this and that, of maps | string: JSON |
-    | nothing but None | float64 |
+    ====================================  ===========================================
+    values, None aside                    plain column
+    ====================================  ===========================================
+    numbers of one type                   that type; float16 as float32
+    integers, booleans with integers      int64; uint64, float64 where they do not fit
+    floats with integers or booleans      float64; integers beyond 2**53 are rounded
+    integers of more than 64 bits         float64, rounded
+    booleans                              bool
+    text, alone or with anything else     string: numbers as in CSV, the rest as JSON
+    lists that all have N items           fixed-size list, items by these same rules
+    lists of several lengths              list, likewise
+    lists of this and that, maps          string: JSON
+    nothing but None                      float64
+    ====================================  ===========================================
 
     Where a row has no value, or a logged None, a column is null.
     """
