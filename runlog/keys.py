@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Key = tuple[str, ...]
@@ -13,9 +14,35 @@ OWN = ("_step", "_timestamp", "_runtime")
 """Columns that every row has: step, seconds since the Unix epoch, seconds since the run began."""
 
 
+def metric_names(paths: Iterable[Key]) -> dict[Key, str]:
+    r"""What the metrics of a run are called: each its path joined by ".".
+
+    A dot within a key looks like a joint then, which is what people expect of `{"train.loss": 1}`.
+    Only where another metric of the run is, or in its escaped form would be, called the same, a
+    metric has its escaped name (`metric_name`). So no two have one name.
+    """
+    names = {path: ".".join(path) for path in paths}
+    # Of all other paths both forms are the same.
+    escaped = {path: metric_name(path) for path in names if _needs_escapes(path)}
+    if escaped:
+        plain, owner = Counter(names.values()), {name: path for path, name in escaped.items()}
+        for path, name in escaped.items():
+            joined = names[path]
+            if plain[joined] > 1 or owner.get(joined, path) != path:
+                names[path] = name
+    return names
+
+
+def _needs_escapes(path: Key) -> bool:
+    return any([("." in key or "\\" in key) for key in path])  # noqa: C419 - a list is faster
+
+
 def metric_name(path: Key) -> str:
-    r"""The name of a metric: its path joined by ".", a literal dot in a key written "\."."""
-    if not any([("." in key or "\\" in key) for key in path]):  # noqa: C419 - a list is faster
+    r"""The escaped name of a metric, which tells its path in any run.
+
+    The path joined by ".", a literal dot in a key written "\.".
+    """
+    if not _needs_escapes(path):
         return ".".join(path)
     return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in path)
 

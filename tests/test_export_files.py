@@ -82,7 +82,7 @@ def test_an_unknown_metric_is_refused(view: runlog.RunView, tmp_path: Path) -> N
 
 
 def test_keys_do_not_go_with_a_history(view: runlog.RunView, tmp_path: Path) -> None:
-    with pytest.raises(runlog.UsageError, match="has its keys already"):
+    with pytest.raises(runlog.UsageError, match="a history is made with its own"):
         export.write(view.history(), tmp_path / "run", keys=["loss"])
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,34 +32,15 @@ def opened(
 
 
 def metric_names(known: Collection[str], asked: Sequence[str] | None) -> list[str] | None:
-    """The metrics that `--keys` asks for, in that order; None if it was not given.
+    """What `--keys` asks for, word by word; None if it was not given.
 
     Each word is the name of a metric, a pattern with `*` or `?`, or several of these with commas
-    between them. A name that is not known is passed on, so that the library refuses it.
-
-    Raises:
-        runlog.UnknownMetric: a pattern fits no metric.
+    between them: but a comma may be part of a metric's name.
     """
     if not asked:
         return None
-    names: dict[str, None] = {}
-    for word in _words(asked, known):
-        if word not in known and any(c in word for c in "*?"):
-            fitting = [name for name in known if fnmatchcase(name, word)]
-            if not fitting:
-                raise runlog.UnknownMetric(
-                    f"No metric fits {text.printable(word)!r}; the run has {text.one_of(known)}."
-                )
-            names.update(dict.fromkeys(fitting))
-        else:
-            names[word] = None
-    return list(names)
-
-
-def _words(asked: Sequence[str], known: Collection[str]) -> Iterator[str]:
-    for word in asked:
-        # A comma may be part of a metric's name.
-        yield from [word] if word in known else filter(None, word.split(","))
+    words = ([word] if word in known else filter(None, word.split(",")) for word in asked)
+    return list(itertools.chain.from_iterable(words))
 
 
 def step_range(given: str | None) -> tuple[int | None, int | None]:

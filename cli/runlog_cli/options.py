@@ -88,6 +88,24 @@ JsonList = Annotated[
     bool, typer.Option("--json", help="Print one JSON document: an array, one object per run.")
 ]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print NDJSON: one JSON object a line.")]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="In JSON, values with their types, as `runlog.to_json` has them."),
+]
+ExactColumns = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        help="Lose nothing: columns that hold each value with its type, or JSON with types.",
+    ),
+]
+TypeColumns = Annotated[
+    bool,
+    typer.Option(
+        "--types",
+        help="Add a column NAME:type that says what each value was, where they are of several.",
+    ),
+]
 Branches = Annotated[
     Literal["newest", "all"],
     typer.Option(

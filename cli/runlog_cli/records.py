@@ -18,10 +18,10 @@ _LONGEST = 2000
 _STYLE = {"log": "", "loss": "red", "finish": "green", "run": "green"}
 
 
-def printer(*, as_json: bool) -> Show:
+def printer(*, as_json: bool, exact: bool) -> Show:
     """A function that prints one entry to stdout."""
     if as_json:
-        return lambda entry: render.ndjson(runlog.to_json(entry))
+        return lambda entry: render.ndjson(runlog.to_json(entry, exact=exact))
     lines = render.Lines()
 
     def show(entry: runlog.Entry) -> None:

@@ -30,8 +30,9 @@ id, or `PROJECT/RUN_ID`; the last two are looked up below the root, which is `--
 - Colour follows the terminal, `NO_COLOR` and `FORCE_COLOR`; width, the terminal or `COLUMNS`.
 - Times are shown in the local time zone. In JSON they are integers: microseconds since the Unix
   epoch, UTC.
-- In JSON, values are as `runlog.to_json` gives them: exact, with NaN and infinities as
-  `{"$float": "nan"}`.
+- In JSON, logged values are plain: a float32 is `0.06`; NaN and infinities are `"NaN"`,
+  `"Infinity"`, `"-Infinity"`. With `--exact` they are as `runlog.to_json` gives them, with their
+  types: `{"$float32": 0.5}`, `{"$float": "nan"}`.
 
 | exit code | means |
 | --- | --- |

@@ -69,10 +69,10 @@ def fail(message: str) -> None:
     err().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
-def jsonable(value: object) -> Any:
+def jsonable(value: object, *, exact: bool = False) -> Any:
     """`value` as JSON-able data: public records by field name, the rest by `runlog.to_json`."""
     if isinstance(value, runlog.Entry):
-        return runlog.to_json(value)
+        return runlog.to_json(value, exact=exact)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):
@@ -80,17 +80,18 @@ def jsonable(value: object) -> Any:
     if isinstance(value, type(None) | bool | int | str):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        return jsonable(members, exact=exact)
     if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item, exact=exact) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    return runlog.to_json(value)
+        return [jsonable(item, exact=exact) for item in value]
+    return runlog.to_json(value, exact=exact)
 
 
-def document(value: object) -> None:
-    """`value` as one indented JSON document on stdout."""
-    _write(_dumps(jsonable(value), indent=2))
+def document(value: object, *, exact: bool = False) -> None:
+    """`value` as one indented JSON document on stdout; logged values exactly, or as plain JSON."""
+    _write(_dumps(jsonable(value, exact=exact), indent=2))
 
 
 def ndjson(value: object) -> None:

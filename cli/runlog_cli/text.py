@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from runlog.keys import Key, metric_names
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 """Eight heights of a sparkline, lowest first."""
@@ -151,19 +153,24 @@ def shorten(text: str, limit: int = _LONGEST_VALUE) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    r"""Nested dicts as one level; keys are joined by ".", a dot inside a key is written `\.`.
+def flatten(data: Mapping[str, Any]) -> dict[str, Any]:
+    r"""Nested dicts as one level; keys are joined by ".".
 
-    A media value (a dict with `_type`) stays one value.
+    Where two would have one name, dots within keys are written `\.`, as in names of metrics. A
+    media value (a dict with `_type`) stays one value.
     """
-    flat: dict[str, Any] = {}
+    leaves = dict(_leaves(data, ()))
+    names = metric_names(leaves)
+    return {names[path]: value for path, value in leaves.items()}
+
+
+def _leaves(data: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
     for key, value in data.items():
-        name = prefix + str(key).replace(".", "\\.")
+        path = (*above, str(key))
         if isinstance(value, Mapping) and value and "_type" not in value:
-            flat.update(flatten(value, name + "."))
+            yield from _leaves(value, path)
         else:
-            flat[name] = value
-    return flat
+            yield path, value
 
 
 def count(number_of: int, noun: str) -> str:

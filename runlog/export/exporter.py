@@ -58,6 +58,8 @@ def write(
     keys: Iterable[str] | None = None,
     progress: Progress | None = None,
     *,
+    types: bool = False,
+    exact: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write a history to one file, which appears complete or not at all.
@@ -68,10 +70,15 @@ def write(
         format: "parquet", "csv" or "jsonl".
         layout: "wide" (a row per step, a column per metric) or "long" (a row per value: key, step,
             time, value; sorted by key, then as the history is; the same columns for every run).
-        keys: names of the metrics to write, as in `view.history`; all by default. A history has
-            its keys already.
+        keys: names of the metrics to write, or patterns, as in `view.history`; all by default. A
+            history has its keys already.
         progress: called every few thousand rows with the rows written and the rows in all (None
             where that is not known).
+        types: columns that say what each value was, as in `view.history`; in the wide layout of
+            Parquet and CSV.
+        exact: columns that lose nothing, as in `view.history`; in JSON lines, exact JSON in place
+            of plain. The long layout of Parquet and CSV is exact in any case. A history has its
+            columns already.
         overwrite: replace a file that is there already.
 
     Raises:
@@ -81,15 +88,17 @@ def write(
     """
     _one_of("format", format, FORMATS)
     _one_of("layout", layout, LAYOUTS)
+    if types and (format == "jsonl" or layout == "long"):
+        raise ArgumentValueError("types= adds columns to the wide layout of Parquet and CSV alone")
     place = Path(path)
     target.check(place, overwrite=overwrite)
-    history, of_key = _histories(source, keys)
+    history, of_key = _histories(source, keys, types=types, exact=exact)
     # Counting costs a pass over the steps: only where someone watches.
     counter = _Counter(progress, len(history) if progress and layout == "wide" else None)
     with target.replacing(place) as file:
         if format == "jsonl":
             objects = history.rows() if layout == "wide" else long_objects(history.keys, of_key)
-            text.write_json_lines(counter.objects(objects), file)
+            text.write_json_lines(counter.objects(objects), file, exact=history.exact)
         else:
             if layout == "wide":
                 schema, batches, order = history.schema, history.batches(), []
@@ -100,7 +109,11 @@ def write(
                 text.write_csv(batches, schema, file)
             else:
                 parquet.write_parquet(
-                    batches, schema, file, metadata=_facts(source, layout), sorted_by=order
+                    batches,
+                    schema,
+                    file,
+                    metadata=_facts(source, layout, exact=history.exact),
+                    sorted_by=order,
                 )
         size = file.tell()
     counter.finish()
@@ -139,26 +152,32 @@ class _Counter:
 
 
 def _histories(
-    source: RunView | History, keys: Iterable[str] | None
+    source: RunView | History, keys: Iterable[str] | None, *, types: bool, exact: bool
 ) -> tuple[History, Callable[[str], History]]:
-    """The whole history, and a function to one that has at least the metric named.
+    """The whole history, and a function to one with exact columns that has the metric named.
 
     A run reads one metric's pages at a time; a given history is passed over once per metric.
     """
     if isinstance(source, RunView):
-        return source.history(keys), lambda key: source.history([key, "_timestamp"])
-    if keys is not None:
-        raise ArgumentValueError("keys= goes with a run; a history has its keys already")
-    return source, lambda _key: source
+        whole = source.history(keys, types=types, exact=exact)
+        return whole, lambda key: source.history([key, "_timestamp"], exact=True)
+    if keys is not None or types or exact:
+        raise ArgumentValueError(
+            "keys=, types= and exact= go with a run; a history is made with its own"
+        )
+    same = source.exactly()
+    return source, lambda _key: same
 
 
-def _facts(source: RunView | History, layout: str) -> dict[str, str]:
+def _facts(source: RunView | History, layout: str, *, exact: bool) -> dict[str, str]:
     """Key-value metadata of a Parquet file: what it was made from, and by what."""
     facts = {
         "runlog.format_version": str(VERSION),
         "runlog.layout": layout,
         "runlog.exporter": f"runlog-journal {__version__}",
     }
+    if layout == "wide":
+        facts["runlog.columns"] = "exact" if exact else "plain"
     if isinstance(source, RunView):
         facts |= {"runlog.run_id": source.id or "", "runlog.project": source.project or ""}
     return facts

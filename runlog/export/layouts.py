@@ -1,17 +1,18 @@
 """The two shapes of an exported history, as a stream of Arrow batches or of JSON objects.
 
-`wide` has a row per step and a column per metric, of the types that the run logged. `long` has a
-row per value, sorted by key, then in the order of the history (by step within a journal), and the
+`wide` has a row per step and a column per metric, plain or exact (see `runlog.History`). `long` has
+a row per value, sorted by key, then in the order of the history (by step within a journal), and the
 same columns whatever was logged, so that the files of many runs can be read as one table:
 
     key    dictionary of string   name of the metric
     step   int64
     time   timestamp, µs, UTC     when it was logged; null if the row's time is no time (NaN)
-    value  float64                the number nearest to the value; null for text, lists
+    value  float64                the number nearest to the value; null for text, lists, None
     exact  string                 the value as JSON (`runlog.to_json`), where `value` is not exactly
-                                  that: text, lists, booleans, integers of 2**53 or more; else null
+                                  that: text, lists, booleans, None, integers of 2**53 or more; else
+                                  null
 
-As JSON lines, `long` has the exact value under `value` and needs no `exact`.
+As JSON lines, `long` has the value itself under `value` and needs no `exact`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runlog.export.text import dumps
-from runlog.keys import flatten, metric_name
+from runlog.keys import flatten
 from runlog.wire.as_json import from_json
 
 if TYPE_CHECKING:
@@ -55,38 +56,46 @@ LONG = pa.schema(
 
 
 def long_batches(keys: Sequence[str], of_key: OfKey) -> Iterator[pa.RecordBatch]:
-    """All values in `LONG` form, one metric after the other."""
+    """All values in `LONG` form, one metric after the other; histories have exact columns."""
     keys = sorted(keys)
     for key in keys:
-        for batch in of_key(key).batches():
-            found = long_batch(batch, key, keys)
+        history = of_key(key)
+        types = history.types.get(key)
+        for batch in history.batches():
+            found = long_batch(batch, key, types, keys)
             if found.num_rows:
                 yield found
 
 
 def long_objects(keys: Sequence[str], of_key: OfKey) -> Iterator[dict[str, Any]]:
-    """All values as objects, exactly as logged, one metric after the other."""
+    """All values as objects, as logged, one metric after the other."""
     for key in sorted(keys):
-        for row in of_key(key).rows():
+        history = of_key(key)
+        wanted = history.paths[key]
+        for row in history.rows():
             for path, value in flatten(row).items():
-                if metric_name(path) == key:
+                if path == wanted:
                     yield long_object(row, key, value)
 
 
-def long_batch(batch: pa.RecordBatch, key: str, keys: Sequence[str]) -> pa.RecordBatch:
+def long_batch(
+    batch: pa.RecordBatch, key: str, types: str | None, keys: Sequence[str]
+) -> pa.RecordBatch:
     """The values of one metric in `LONG` form.
 
     Args:
         batch: of a history that has `key` among its columns.
         key: name of the metric.
+        types: name of its type column; None if it has none.
         keys: all metrics of the export; the dictionary of the column `key`.
     """
-    kept = batch.filter(pc.is_valid(batch.column(key)))
+    kept = batch.filter(pc.is_valid(batch.column(key if types is None else types)))
     which = pa.repeat(pa.scalar(keys.index(key), pa.int32()), kept.num_rows)
     if is_json(batch.schema.field(key)):
         value, exact = numbers_in_json(kept.column(key))
     else:
         value, exact = numbers(kept.column(key))
+        exact = pc.if_else(pc.is_null(kept.column(key)), pa.scalar("null"), exact)
     return pa.record_batch(
         [
             pa.DictionaryArray.from_arrays(which, pa.array(keys, pa.string())),

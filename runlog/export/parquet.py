@@ -90,7 +90,7 @@ def column_encodings(sample: pa.Table) -> dict[str, str]:
 def leaf(field: pa.Field) -> str:
     """Name of the stored column of a field: lists hold theirs one level down."""
     path = str(field.name)
-    while pa.types.is_list(field.type):
+    while pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
         field = field.type.value_field
         path += ".list.element"
     return path

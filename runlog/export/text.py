@@ -1,11 +1,12 @@
-"""Arrow batches as CSV lines, and exact Python values as JSON lines.
+"""Arrow batches as CSV lines, and Python values as JSON lines.
 
 CSV: a header, then a line per row as in RFC 4180, ended by a line feed. A float is the shortest
-decimal that reads back as the same float, and always looks like one (`3.0`, `nan`, `-inf`); a
-float32 is written as the float64 of the same value. Text is always quoted, so an empty field is a
-missing value and `""` an empty text. Lists and other nested values are JSON inside quotes.
+decimal that reads back as the same float of its width, and always looks like one (`3.0`, `nan`,
+`-inf`). Text is always quoted, so an empty field is a missing value and `""` an empty text. Lists
+are JSON inside quotes.
 
-JSON lines: an object per line, ASCII, values as `runlog.to_json` gives them: type and bits survive.
+JSON lines: an object per line, ASCII, values as `runlog.to_json` gives them: plain, or exact, so
+that type and bits survive.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runlog.read.fill import float_texts
 from runlog.wire.as_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-LOOKS_LIKE_AN_INTEGER = r"^-?[0-9]+$"
 LINES_PER_WRITE = 4096
 
 
@@ -41,26 +43,40 @@ def csv_fields(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return csv_fields(column.dictionary_decode())
     if pa.types.is_floating(kind):
-        text = pc.cast(pc.cast(column, pa.float64()), pa.string())
-        whole = pc.match_substring_regex(text, LOOKS_LIKE_AN_INTEGER)
-        return pc.if_else(whole, pc.binary_join_element_wise(text, "0", "."), text)
+        return float_texts(column)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         doubled = pc.replace_substring(pc.cast(column, pa.string()), '"', '""')
         return pc.binary_join_element_wise('"', doubled, '"', "")
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        return pa.array([None if v is None else _quoted(dumps(v)) for v in column.to_pylist()])
+        return pa.array(_json_fields(column), pa.string())
     return pc.cast(column, pa.string())
 
 
-def write_json_lines(objects: Iterable[Mapping[str, Any]], file: IO[bytes]) -> None:
+def _json_fields(column: pa.Array) -> list[str | None]:
+    """Lists as JSON in quotes, floats in them by the shortest form that their width has."""
+    values, item = column.to_pylist(), column.type
+    while pa.types.is_nested(item):
+        item = item.value_type
+    if pa.types.is_float32(item):
+        values = [_as_float32(value) for value in values]
+    return [None if value is None else _quoted(dumps(value, exact=False)) for value in values]
+
+
+def _as_float32(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_float32(item) for item in value]
+    return None if value is None else np.float32(value)
+
+
+def write_json_lines(objects: Iterable[Mapping[str, Any]], file: IO[bytes], *, exact: bool) -> None:
     """Write a line per object."""
-    for lines in _in_groups(dumps(each) for each in objects):
+    for lines in _in_groups(dumps(each, exact=exact) for each in objects):
         file.write(("\n".join(lines) + "\n").encode())
 
 
-def dumps(value: Any) -> str:
-    """Exact JSON of any value that a run can log, on one line."""
-    return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
+def dumps(value: Any, *, exact: bool = True) -> str:
+    """JSON of any value that a run can log, on one line, exact or plain."""
+    return json.dumps(to_json(value, exact=exact), separators=(",", ":"), allow_nan=False)
 
 
 def _quoted(text: str) -> str:

@@ -1,9 +1,10 @@
 """Summary: the last value of every leaf, logged or set by hand, whichever came later.
 
-Late rows (steps that were already behind) do not change it. None is a value of the history only: a
-leaf whose last value is None is absent. What a metric's definition asks for takes the place of the
-last value that was logged; it is made of all values since the leaf was last set by hand, so the
-places of such settings are a state of their own (`resets`).
+Late rows (steps that were already behind) do not change it, and neither does a logged None: it says
+that a row has no value, and the last value stays. A leaf that is set to None by hand is absent.
+What a metric's definition asks for takes the place of the last value that was logged; it is made of
+all values since the leaf was last set by hand, so the places of such settings are a state of their
+own (`resets`).
 """
 
 from __future__ import annotations
@@ -52,7 +53,11 @@ def apply(state: Cells, entry: Entry) -> Cells:
 
 def logged(order: Order, step: int, leaves: Iterable[tuple[Key, Any]]) -> Mapping[Key, Cell]:
     """Cells that a row sets; also `_step` and `_timestamp` (seconds)."""
-    cells = {path: Cell(order, rank, value) for rank, (path, value) in enumerate(leaves, 1)}
+    cells = {
+        path: Cell(order, rank, value)
+        for rank, (path, value) in enumerate(leaves, 1)
+        if value is not None
+    }
     cells["_step",] = Cell(order, 0, step)
     cells["_timestamp",] = Cell(order, 0, order[0] / 1e6)
     return cells

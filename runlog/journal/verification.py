@@ -17,7 +17,7 @@ from runlog.records import Entry
 from runlog.records.declare import BY_TAG
 from runlog.segment.segment import Own, PageLost, Segment
 from runlog.totals.footer import from_footer, to_footer
-from runlog.totals.totals import Totals
+from runlog.totals.totals import Totals, with_names
 from runlog.wire import codec, frames, framing
 
 Progress = Callable[[int, int], None]
@@ -61,18 +61,21 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> Report:
     total = sum(j.size for j in journals)
     problems: list[Damage] = []
     losses: list[Entry] = []
+    run = Totals()
     checked = dict.fromkeys(("journals", "frames", "pages", "records", "bytes"), 0)
     done = 0
     for journal in journals:
         problems += check(journal, checked, _onward(progress, done, total))
-        losses += journal.totals().losses
+        totals = journal.totals()
+        losses += totals.losses
+        run.merge(totals)
         done += journal.size
         checked["journals"] += 1
         checked["bytes"] += journal.size
         journal.close()
     if progress:
         progress(total, total)
-    return Report(where, tuple(problems), tuple(losses), checked)
+    return Report(where, tuple(with_names(problems, run.metrics)), tuple(losses), checked)
 
 
 def _onward(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:

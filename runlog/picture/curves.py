@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from runlog.fold.definitions import Definitions
-from runlog.keys import OWN, metric_name, metric_path
+from runlog.fold.definitions import Definition, Definitions
+from runlog.keys import OWN, Key, metric_path
 from runlog.wire.as_json import from_json
 from runlog.wire.encodings import Array
 from runlog.wire.types import FIXED, WORDS
@@ -87,26 +87,31 @@ def curves(view: RunView, limit: int) -> tuple[list[Curve], int]:
     """
     definitions = Definitions(view.definitions)
     metrics = view.metrics
+    names = {metric.path: name for name, metric in metrics.items()}
     wanted: dict[str, str] = {}  # name -> name of the x axis
     for metric in metrics.values():
         if _drawable(metric):
             found = definitions.match(metric.path)
             if found is None or not found.hidden:
-                step = (
-                    metric_name(metric_path(found.step_metric))
-                    if (found is not None and found.step_metric is not None)
-                    else "_step"
-                )
-                wanted[metric.name] = step if step in metrics or step in OWN else "_step"
-    names = list(wanted)[:limit]
+                wanted[metric.name] = _axis(found, names)
+    shown = list(wanted)[:limit]
     out = []
-    for group in _groups(names, metrics):
+    for group in _groups(shown, metrics):
         read = _read(view, group, {wanted[name] for name in group})
         for name in group:
             x, y = _pairs(read, name, wanted[name])
             if y.size:
                 out.append(curve(metrics[name].path, wanted[name], x, y))
-    return out, len(wanted) - len(names)
+    return out, len(wanted) - len(shown)
+
+
+def _axis(definition: Definition | None, names: Mapping[Key, str]) -> str:
+    """Name of the x axis of a metric; the step, where it has no other one that was logged."""
+    if definition is None or definition.step_metric is None:
+        return "_step"
+    path = metric_path(definition.step_metric)
+    own = len(path) == 1 and path[0] in OWN
+    return names.get(path) or (path[0] if own else "_step")
 
 
 def _drawable(metric: Metric) -> bool:
@@ -136,7 +141,8 @@ Column = list[tuple[Array, Array]]
 def _read(view: RunView, names: list[str], axes: set[str]) -> dict[str, Column]:
     keys = list(dict.fromkeys([*names, *sorted(axes - {"_step"})]))
     columns: dict[str, Column] = {name: [] for name in [*keys, "_step"]}
-    for batch in view.history(keys=keys).batches():
+    # Exact, so that numbers among text are known from text that looks like numbers.
+    for batch in view.history(keys=keys, exact=True).batches():
         for name, column in columns.items():
             column.append(_numbers(batch.column(name)))
     return columns

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from runlog.picture import numbers
 from runlog.picture.text import escaped
+from runlog.wire.as_json import shortest
 
 _LONGEST: Final = 160
 """Characters of a value that are shown; more of them in its tooltip."""
@@ -42,6 +43,7 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 def _cell(value: Any) -> str:
     if isinstance(value, Mapping) and value.get("_type") == "histogram":
         return f"<td>{_bars(value)}</td>"
+    value = _as_python(value)
     text = shown(value)
     whole = _text(value) if isinstance(value, float) else text
     tip = "" if whole == text and len(text) <= _LONGEST else f" title='{escaped(_cut(whole))}'"
@@ -60,6 +62,7 @@ def _is_number(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value in a few words."""
+    value = _as_python(value)
     if isinstance(value, Mapping) and "_type" in value:
         return _media(value)
     if isinstance(value, float) and not isinstance(value, bool):
@@ -68,9 +71,16 @@ def shown(value: Any) -> str:
     return _text(value)
 
 
+def _as_python(value: Any) -> Any:
+    """A numpy scalar as a number of Python's: a float of fewer bits by its shortest form."""
+    if not hasattr(value, "dtype"):
+        return value
+    return shortest(value) if value.dtype.kind == "f" else value.item()
+
+
 def _text(value: Any) -> str:
     if hasattr(value, "dtype"):
-        value = value.item()  # numpy's scalars say their type in their repr
+        value = _as_python(value)
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):

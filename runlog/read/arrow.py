@@ -1,133 +1,29 @@
-"""From tables to Arrow: what type a metric's column has, and how a unit fills it."""
+"""From tables to Arrow: how the rows of a unit become a record batch."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from runlog.frozen import field, slotted
-from runlog.keys import Key, metric_name
+from runlog.keys import Key
+from runlog.read.columns import KIND_INDEX, KIND_NAMES, TYPE_COLUMN, Column, arrow_type
+from runlog.read.fill import Piece, by_type, convert, from_numpy, in_places, numbers
 from runlog.read.merge_batches import Batch
+from runlog.read.plain import LIST, Kind
 from runlog.read.rows import Late, Unit, python_rows
 from runlog.read.where import Where
-from runlog.segment.gather import values_of
 from runlog.segment.segment import ALL_ROWS, Own, PageLost, Report, Table
-from runlog.wire.as_json import to_json
-from runlog.wire.encodings import Array, ColumnData, Lists, Text
+from runlog.wire.encodings import Array, ColumnData, Lists
 from runlog.wire.row import LATE
-from runlog.wire.types import NUMPY, WIDTHS, WORDS, code_of
+from runlog.wire.types import WIDTHS
 
-if TYPE_CHECKING:
-    from runlog.totals.metric import Metric
-
-_EXACT_INT: Final = 2**53
-_ARROW: Final = {
-    "d": pa.float64(),
-    "f": pa.float32(),
-    "e": pa.float16(),
-    "q": pa.int64(),
-    "i": pa.int32(),
-    "h": pa.int16(),
-    "b": pa.int8(),
-    "Q": pa.uint64(),
-    "I": pa.uint32(),
-    "H": pa.uint16(),
-    "B": pa.uint8(),
-    "?": pa.bool_(),
-    "s": pa.utf8(),
-    "D": pa.list_(pa.float64()),
-    "F": pa.list_(pa.float32()),
-    "L": pa.list_(pa.int64()),
-}
-_JSON: Final = json.JSONEncoder(separators=(",", ":"))
-_TYPE_COLUMN: Final = pa.dictionary(pa.int8(), pa.utf8())
-_KIND_NAMES: Final = list(WORDS.values())
-_KIND_INDEX: Final = {code: i for i, code in enumerate(WORDS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How one metric becomes a column.
-
-    Attributes:
-        name: of the column.
-        path: of the metric.
-        code: type code of its values: numbers, text, lists of numbers; "j" for JSON text.
-        typed: whether a second column says what each value was.
-    """
-
-    name: str
-    path: Key
-    code: str
-    typed: bool
-
-    @property
-    def type(self) -> pa.DataType:
-        """Arrow type."""
-        return pa.utf8() if self.code in "sj" else _ARROW[self.code]
-
-
-def column(path: Key, codes: frozenset[str], metrics: Mapping[Key, Metric]) -> Column:
-    """The column for a metric, from the types and the range of its values.
-
-    Args:
-        path: of the metric.
-        codes: types of its values.
-        metrics: gives the range, where several types must share a column.
-    """
-    numbers = codes - {"n"}
-    common = next(iter(numbers)) if len(numbers) == 1 else _common(numbers, path, metrics)
-    if common is None or common not in _ARROW:
-        return Column(metric_name(path), path, "j", typed=False)
-    # A logged None is null as well as a key that was not logged: only the type column tells.
-    return Column(metric_name(path), path, common, typed=len(codes) > 1)
-
-
-def _common(codes: frozenset[str], path: Key, metrics: Mapping[Key, Metric]) -> str | None:
-    """The narrowest type that holds all numbers of these types exactly; None if there is none."""
-    if not codes or not codes <= WIDTHS.keys() - {"?"}:
-        return None
-    floats = codes & set("def")
-    low, high = metrics[path].min or 0, metrics[path].max or 0
-    if floats == codes:
-        return "d" if "d" in codes else "f"
-    if not floats:
-        if low >= -(2**63) and high < 2**63:
-            return "q"
-        return "Q" if low >= 0 else None
-    # The range is over all values, so it can only refuse too much, never too little.
-    exact = low >= -_EXACT_INT and high <= _EXACT_INT
-    return "d" if exact or not codes & set("qQ") else None
-
-
-def schema(own: Sequence[str], columns: Sequence[Column]) -> pa.Schema:
-    """Arrow schema of a history."""
-    fields = [pa.field(name, pa.int64() if name == "_step" else pa.float64()) for name in own]
-    for col in columns:
-        meta = {"runlog.path": _path_json(col.path)}
-        if col.code == "j":
-            meta["runlog.encoding"] = "json"
-        fields.append(pa.field(col.name, col.type, metadata=meta))
-        if col.typed:
-            fields.append(pa.field(f"{col.name}:type", _TYPE_COLUMN))
-    return pa.schema(fields)
-
-
-def _path_json(path: Key) -> str:
-    """A path as a JSON array."""
-    if len(path) == 1 and path[0].isascii() and _PLAIN_KEY.fullmatch(path[0]):
-        return f'["{path[0]}"]'  # ten times as fast, which ten thousand metrics notice
-    return json.dumps(list(path))
-
-
-_PLAIN_KEY: Final = re.compile(r"[\w./: -]*")
+_INTEGER: Final = Kind("q")
+_FLOAT: Final = Kind("d")
 
 
 @slotted
@@ -216,7 +112,7 @@ def build(
 
 def _own(name: str, steps: Array, times: Array, started: int | None) -> pa.Array:
     if name == "_step":
-        return _as_is(pa.int64(), steps)
+        return from_numpy(_INTEGER, steps)
     if name == "_timestamp":
         return _seconds(times, 0)
     return _seconds(times, started) if started is not None else pa.nulls(len(times), pa.float64())
@@ -227,13 +123,7 @@ def _seconds(micros: Array, since: int) -> pa.Array:
         return pa.array([], pa.float64())
     out = np.frombuffer(pa.allocate_buffer(micros.nbytes), np.float64)
     np.divide(micros - since if since else micros, 1e6, out=out)
-    return _as_is(pa.float64(), out)
-
-
-def _as_is(kind: pa.DataType, values: Array) -> pa.Array:
-    """An Arrow array over the memory of numbers."""
-    buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kind, len(values), [None, buffer])
+    return from_numpy(_FLOAT, out)
 
 
 def _part(
@@ -356,34 +246,17 @@ def _whole(arrays: Sequence[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """Values of one column of one table, as they go to rows.
-
-    Attributes:
-        code: their type code.
-        data: the values; only those at `pick`, if that is not None.
-        pick: which of the values are asked for.
-        records: number of each value's record among the records of all parts; None: all, in order.
-    """
-
-    code: str
-    data: ColumnData
-    pick: Array | None
-    records: Array | None
-
-
-def _piece(part: _Part, number: int, *, alone: bool) -> _Piece:
+def _piece(part: _Part, number: int, *, alone: bool) -> Piece:
     table, code = part.table, part.table.types[number]
     index = part.index(number)
     if part.places is None:
         if index is None:
             records = None if alone else np.arange(part.begin, part.begin + table.rows)
-            return _Piece(code, part.found[number], None, records)
-        return _Piece(code, part.found[number], None, index + part.begin if part.begin else index)
+            return Piece(code, part.found[number], None, records)
+        return Piece(code, part.found[number], None, index + part.begin if part.begin else index)
     places = part.places if index is None else part.places[index]
     pick = np.flatnonzero(places >= 0)
-    return _Piece(code, part.found[number], pick, places[pick] + part.begin)
+    return Piece(code, part.found[number], pick, places[pick] + part.begin)
 
 
 def _fill(col: Column, parts: Sequence[_Part], rows: _Rows) -> list[pa.Array]:
@@ -395,128 +268,90 @@ def _fill(col: Column, parts: Sequence[_Part], rows: _Rows) -> list[pa.Array]:
         if number in part.found
     ]
     count = len(rows.step)
-    if not pieces:
-        return _nothing(col, count)
-    if len(pieces) == 1 and not col.typed:
-        made = _at_once(col, pieces[0], rows, count)
+    if len(pieces) == 1 and col.types is None:
+        made = _at_once(col.kind, pieces[0], rows, count)
         if made is not None:
             return [made]
-    return _put_together(col, pieces, rows, count)
+    return _put_together(col, pieces, rows.of_record, count)
 
 
-def _put_together(col: Column, pieces: Sequence[_Piece], rows: _Rows, count: int) -> list[pa.Array]:
-    """A column of values of several types or tables, or of rows that are several records."""
-    where = [_records(piece, rows, count) for piece in pieces]
+def _put_together(
+    col: Column, pieces: Sequence[Piece], of_record: Array | None, count: int
+) -> list[pa.Array]:
+    """A column of values of several types or tables, or of rows that are several records.
+
+    Args:
+        col: the column.
+        pieces: of its values.
+        of_record: row of each record; None if the records are the rows.
+        count: how many rows there are.
+    """
+    if not pieces:
+        types = [] if col.types is None else [pa.nulls(count, TYPE_COLUMN)]
+        return [pa.nulls(count, arrow_type(col.kind)), *types]
+    total = count if of_record is None else len(of_record)
+    where = [np.arange(total) if p.records is None else p.records for p in pieces]
     record = np.concatenate(where)
     order = np.argsort(record, kind="stable")  # the newest value of a row is laid down last
-    row = record[order] if rows.of_record is None else rows.of_record[record[order]]
-    kinds = np.zeros(count, np.int8)
-    marks = [_KIND_INDEX[p.code] for p in pieces]
-    kinds[row] = np.repeat(np.array(marks, np.int8), [len(w) for w in where])[order]
-    logged = np.zeros(count, np.bool_)
-    logged[row] = True
-    valid = logged if col.code == "j" else logged & (kinds != _KIND_INDEX["n"])
-    if col.code in WIDTHS:
-        kind = np.dtype(np.bool_ if col.code == "?" else NUMPY[col.code])
-        values = np.zeros(count, kind)
-        values[row] = _whole([_numbers(p, kind) for p in pieces])[order]
-        arrays = [_array(col, values, valid)]
+    row = record[order] if of_record is None else of_record[record[order]]
+    kinds = np.full(count, -1, np.int8)
+    marks = np.array([KIND_INDEX[p.code] for p in pieces], np.int8)
+    kinds[row] = np.repeat(marks, [len(w) for w in where])[order]
+    kind = col.kind
+    if kind.code in WIDTHS:
+        values = np.zeros(count, kind.numpy)
+        values[row] = _whole([_numbers(kind, p) for p in pieces])[order]
+        valid = (kinds >= 0) & (kinds != KIND_INDEX["n"])
+        arrays = [from_numpy(kind, values, valid)]
     else:
-        out = np.full(count, None, object)
-        out[row] = _whole([_objects(col, p) for p in pieces])[order]
-        arrays = [pa.array(out, col.type, mask=~valid)]
-    if col.typed:
-        index = pa.array(kinds, pa.int8(), mask=~logged)
-        arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
+        parts = [_converted(kind, p) for p in pieces]
+        arrays = [in_places(kind, parts, row, order, count)]
+    if col.types is not None:
+        index = pa.array(kinds, pa.int8(), mask=kinds < 0)
+        arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(KIND_NAMES)))
     return arrays
 
 
-def _nothing(col: Column, count: int) -> list[pa.Array]:
-    arrays = [pa.nulls(count, col.type)]
-    if col.typed:
-        arrays.append(pa.nulls(count, _TYPE_COLUMN))
-    return arrays
-
-
-def _records(piece: _Piece, rows: _Rows, count: int) -> Array:
-    if piece.records is not None:
-        return piece.records
-    return np.arange(count if rows.of_record is None else len(rows.of_record))
-
-
-def _at_once(col: Column, piece: _Piece, rows: _Rows, count: int) -> pa.Array | None:
-    """A column that is one page as it is; None if it must be put together."""
-    if piece.code != col.code or rows.of_record is not None or piece.pick is not None:
-        return None
-    data = piece.data
-    if isinstance(data, Lists):
-        return _lists(col, data, piece.records, count)
-    if piece.records is not None:
-        if col.code not in WIDTHS:
-            return None
-        values = np.zeros(count, data.dtype)  # type: ignore[union-attr] # numbers are arrays
-        values[piece.records] = data
-        valid = np.zeros(count, np.bool_)
-        valid[piece.records] = True
-        return _array(col, values, valid)
-    if isinstance(data, Text):
-        offsets = np.zeros(len(data.lengths) + 1, np.int32)
-        np.cumsum(data.lengths, out=offsets[1:])
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data.data)]
-        return pa.Array.from_buffers(pa.utf8(), len(data.lengths), buffers)
-    if col.code == "?":
-        return pa.array(data)
-    return _as_is(col.type, np.asarray(data)) if col.code in WIDTHS else None
-
-
-def _lists(col: Column, data: Lists, records: Array | None, count: int) -> pa.Array:
-    """Lists of numbers; null in rows that have none."""
-    lengths = np.zeros(count + 1, np.int32)
-    lengths[1:][slice(None) if records is None else records] = data.lengths
-    valid = None
-    if records is not None:
-        has = np.zeros(count, np.bool_)
-        has[records] = True
-        valid = pa.py_buffer(np.packbits(has, bitorder="little"))
-    offsets = pa.py_buffer(np.cumsum(lengths, dtype=np.int32))
-    items = _as_is(col.type.value_type, data.values)
-    return pa.Array.from_buffers(col.type, count, [valid, offsets], children=[items])
-
-
-def _array(col: Column, values: Array, valid: Array) -> pa.Array:
-    """Numbers, null where they are not valid."""
-    if col.code == "?":
-        return pa.array(values, mask=None if valid.all() else ~valid)
-    bits = np.packbits(valid, bitorder="little")
-    buffers = [pa.py_buffer(bits), pa.py_buffer(values)]
-    return pa.Array.from_buffers(col.type, len(values), buffers)
-
-
-def _numbers(piece: _Piece, kind: np.dtype[Any]) -> Array:
-    if piece.code == "n":
-        records = piece.records
-        return np.zeros(len(piece.data) if records is None else len(records), kind)  # type: ignore[arg-type]
-    data = np.asarray(piece.data)
-    made: Array = (data if piece.pick is None else data[piece.pick]).astype(kind, copy=False)
+def _numbers(kind: Kind, piece: Piece) -> Array:
+    made: Array = piece.picked(lambda data: numbers(kind, piece.code, data))
     return made
 
 
-def _objects(col: Column, piece: _Piece) -> Array:
-    """Values as Python objects, or as JSON text where the column is that."""
-    values = values_of(piece.code, piece.data)
-    if piece.pick is not None:
-        values = [values[i] for i in piece.pick.tolist()]
-    if col.code == "j":
-        values = [json_text(v) for v in values]
-    out: Array = np.fromiter(values, object, len(values))
-    return out
+def _converted(kind: Kind, piece: Piece) -> pa.Array:
+    return piece.picked(lambda data: convert(kind, piece.code, data))
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON that gives it back exactly (see `runlog.to_json`)."""
-    if type(value) is float and math.isfinite(value):
-        return float.__repr__(value)  # as the encoder does, many times faster
-    return _JSON.encode(to_json(value))
+def _at_once(kind: Kind, piece: Piece, rows: _Rows, count: int) -> pa.Array | None:
+    """A column that is one page; None if it must be put together."""
+    if rows.of_record is not None or piece.pick is not None:
+        return None
+    if piece.records is None:
+        return convert(kind, piece.code, piece.data)
+    if isinstance(piece.data, Lists):
+        return _sparse_lists(kind, piece.data, piece.records, count)
+    if piece.code != kind.code or kind.code not in WIDTHS:
+        return None
+    values = np.zeros(count, kind.numpy)
+    values[piece.records] = piece.data
+    valid = np.zeros(count, np.bool_)
+    valid[piece.records] = True
+    return from_numpy(kind, values, valid)
+
+
+def _sparse_lists(kind: Kind, data: Lists, records: Array, count: int) -> pa.Array | None:
+    """Lists of numbers of one type, null in rows that have none; None if it is not that simple."""
+    if kind.code != LIST or kind.width is not None or kind.items != Kind(data.code):
+        return None
+    lengths = np.zeros(count + 1, np.int32)
+    lengths[1:][records] = data.lengths
+    has = np.zeros(count, np.bool_)
+    has[records] = True
+    buffers = [
+        pa.py_buffer(np.packbits(has, bitorder="little")),
+        pa.py_buffer(np.cumsum(lengths, dtype=np.int32)),
+    ]
+    items = from_numpy(kind.items, data.values)
+    return pa.Array.from_buffers(arrow_type(kind), count, buffers, children=[items])
 
 
 def _build_slowly(
@@ -539,26 +374,10 @@ def _build_slowly(
         first = np.maximum.accumulate(first)
     arrays: list[pa.Array] = [_own(name, steps, last, started) for name in own]
     for col in columns:
-        logged = [col.path in r.leaves for r in rows]
-        values = [r.leaves.get(col.path) for r in rows]
-        if col.code == "j":
-            texts = [json_text(v) if had else None for v, had in zip(values, logged, strict=True)]
-            made = pa.array(texts, pa.utf8())
-        elif col.code not in WIDTHS:
-            made = pa.array(values, col.type)
-        else:
-            dtype = np.bool_ if col.code == "?" else NUMPY[col.code]
-            mask = np.array([v is None for v in values], np.bool_)
-            filled = np.array([0 if v is None else v for v in values], dtype)
-            made = pa.array(filled, col.type, mask=mask)
-        arrays.append(made)
-        if col.typed:
-            marks = [
-                _KIND_INDEX[code_of(v)] if had else None
-                for v, had in zip(values, logged, strict=True)
-            ]
-            index = pa.array(marks, pa.int8())
-            arrays.append(pa.DictionaryArray.from_arrays(index, pa.array(_KIND_NAMES)))
+        places = [n for n, r in enumerate(rows) if col.path in r.leaves]
+        values = [rows[n].leaves[col.path] for n in places]
+        pieces = [Piece(c, data, None, at) for c, (at, data) in by_type(values, places).items()]
+        arrays += _put_together(col, pieces, None, len(rows))
     arrow = pa.RecordBatch.from_arrays(arrays, schema=shape)
     return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))
 

@@ -136,7 +136,7 @@ class Catalog(Tabular, Sequence[RunInfo]):
         """
         import pyarrow as pa
 
-        from runlog.read.plain import plain_column
+        from runlog.read.fill import plain_column
 
         data = {
             "project": pa.array([r.project for r in self], pa.utf8()),

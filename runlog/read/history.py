@@ -4,9 +4,9 @@ A `History` is a query, not a copy: nothing is read until rows, batches or a tab
 and then one unit (a few chunks) at a time, several at once on several processors. Numbers go from
 pages to Arrow without a Python object per value.
 
-How a metric becomes a column, when its values are not all of one type, is stated in spec/folds.md:
-numbers share the narrowest type that holds each of them exactly, with a second column `NAME:type`
-that says what each was; anything else becomes JSON text.
+How a metric becomes a column is stated in docs/columns.md, and to the letter in spec/folds.md.
+Plain columns have the type that a person would have chosen: numbers are numbers, None is null, a
+list is an Arrow list. Exact ones lose nothing, nor do Python rows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runlog.damage import Damage
-from runlog.errors import ArgumentTypeError, ArgumentValueError, UnknownMetric
-from runlog.frozen import frozen
-from runlog.keys import OWN, Key, metric_name, metric_path
+from runlog.errors import ArgumentValueError
+from runlog.frozen import computed_once, frozen
+from runlog.keys import OWN, Key
+from runlog.read.names import choose
 from runlog.read.rows import HistoryRow, Late, Unit, late_rows, plain_rows, python_rows, units
 from runlog.read.tabular import Tabular
 from runlog.read.where import Where
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from runlog.read import arrow
+    from runlog.read.columns import Column
     from runlog.read.merge_batches import Batch
-    from runlog.wire.encodings import Array
+    from runlog.read.plain import Kind
 
 _WORTH_THREADS = 400_000
 """Values from which on several threads read sooner than one, their start included."""
@@ -58,6 +59,7 @@ class Source:
         started: when the run began, µs; None if unknown.
         report: told of pages that cannot be read; raises if the reader is strict.
         ranks: of the processes that wrote the journals, by writer id, where they said.
+        kinds: what plain columns hold, by metric, as far as it is known: lists had to be looked at.
     """
 
     journals: tuple[tuple[str, list[Segment]], ...]
@@ -65,12 +67,32 @@ class Source:
     started: int | None
     report: Callable[[Damage], None]
     ranks: Mapping[str, int | None]
+    kinds: dict[Key, Kind]
 
 
 class History(Tabular):
     """Rows of a run. Made by `RunView.history`.
 
-    Accepted wherever an Arrow stream is (`pa.table`, `pl.DataFrame`, `duckdb.sql`, pandas).
+    Accepted wherever an Arrow stream is (`pa.table`, `pl.DataFrame`, `duckdb.sql`, pandas). A
+    metric is a plain column there, as below; `rows()`, and the columns of `history(exact=True)`,
+    give back every value as it was logged.
+
+    ====================================  ===========================================
+    values, None aside                    plain column
+    ====================================  ===========================================
+    numbers of one type                   that type; float16 as float32
+    integers, booleans with integers      int64; uint64, float64 where they do not fit
+    floats with integers or booleans      float64; integers beyond 2**53 are rounded
+    integers of more than 64 bits         float64, rounded
+    booleans                              bool
+    text, alone or with anything else     string: numbers as in CSV, the rest as JSON
+    lists that all have N items           fixed-size list, items by these same rules
+    lists of several lengths              list, likewise
+    lists of this and that, maps          string: JSON
+    nothing but None                      float64
+    ====================================  ===========================================
+
+    Where a row has no value, or a logged None, a column is null.
     """
 
     def __init__(
@@ -81,45 +103,62 @@ class History(Tabular):
         samples: int | None = None,
         late: Late = "merge",
         writers: bool = False,
+        types: bool = False,
+        exact: bool = False,
     ) -> None:
         if late not in ("merge", "drop", "only"):
             raise ArgumentValueError(f"late must be 'merge', 'drop' or 'only', not {late!r}")
         if samples is not None and (not isinstance(samples, int) or samples < 1):
             raise ArgumentValueError(f"samples must be a whole number from 1 on, not {samples!r}")
-        if isinstance(keys, str):
-            raise ArgumentTypeError(f"keys must be a list of names; for one, write [{keys!r}]")
         self._source = source
         self._where = where or Where()
         self._samples = samples
         self._late: Late = late
         self._writers = writers
+        self._types = types
+        self._exact = exact
         self._own: tuple[str, ...] = OWN
         self._paths: frozenset[Key] | None = None
         self._metrics: list[Key]
         if keys is None:
             self._metrics = source.metrics.in_order()
-        else:
-            self._choose(list(keys), source.metrics)
-
-    def _choose(self, keys: list[str], known: Metrics) -> None:
-        paths = {key: metric_path(key) for key in keys if isinstance(key, str)}
-        for key in keys:
-            if paths.get(key) not in known and key not in OWN:
-                import difflib  # deferred: it is slow to import, and only mistakes need it
-
-                names = [metric_name(path) for path in known]
-                close = difflib.get_close_matches(str(key), [*names, *OWN], 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UnknownMetric(f"no row of this run has a metric {key!r}{hint}")
-        self._metrics = list(dict.fromkeys(paths[key] for key in keys if paths[key] in known))
-        self._own = ("_step", *(k for k in OWN[1:] if k in keys))
+            return
+        metrics = source.metrics
+        known = [metrics.names[path] for path in metrics.in_order()]
+        found = choose(keys, metrics.find, known, OWN)
+        self._metrics = list(dict.fromkeys(path for path in found.values() if path is not None))
+        self._own = ("_step", *(k for k in OWN[1:] if k in found))
         if self._metrics:
             self._paths = frozenset(self._metrics)
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the metrics, in order of first appearance or as asked for."""
-        return tuple(map(metric_name, self._metrics))
+        names = self._source.metrics.names
+        return tuple([names[path] for path in self._metrics])
+
+    @property
+    def paths(self) -> dict[str, Key]:
+        """Path of each metric, by name."""
+        return dict(zip(self.keys, self._metrics, strict=True))
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Name of the type column of each metric that has one, by name."""
+        return {col.name: col.types for col in self._columns if col.types is not None}
+
+    @property
+    def exact(self) -> bool:
+        """Whether columns give back every value with its type."""
+        return self._exact
+
+    def exactly(self) -> History:
+        """The same rows, with exact columns."""
+        same = History(
+            self._source, None, self._where, self._samples, self._late, self._writers, exact=True
+        )
+        same._metrics, same._own, same._paths = self._metrics, self._own, self._paths
+        return same
 
     # ------------------------------------------------------------ Python values
 
@@ -194,21 +233,36 @@ class History(Tabular):
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the batches; known without reading a page."""
-        return self._shown(_arrow().schema(self._own, self._columns()))
+        return self._shown(self._shape)
 
     def _shown(self, plain: pa.Schema) -> pa.Schema:
         return _arrow().with_writer(plain) if self._writers else plain
 
-    def _columns(self) -> list[arrow.Column]:
-        metrics = self._source.metrics
-        make = _arrow().column
+    @computed_once
+    def _columns(self) -> list[Column]:
+        from runlog.read import columns
+
+        metrics, known = self._source.metrics, self._source.kinds
         # A metric that is named like an own column stands behind it, here as in rows.
         own = {*OWN, "_writer", "_rank"} if self._writers else set(OWN)
-        return [
-            make(path, metrics.codes(path), metrics)
-            for path in self._metrics
-            if len(path) > 1 or path[0] not in own
-        ]
+        paths = [path for path in self._metrics if len(path) > 1 or path[0] not in own]
+        if self._exact:
+            kinds = {path: columns.exact_kind(path, metrics) for path in paths}
+        else:
+            from runlog.read import plain
+
+            new = [path for path in paths if path not in known]
+            known.update(plain.kinds(new, metrics, self._source.journals, self._source.report))
+            kinds = known
+        typed = self._types or self._exact
+        return columns.columns(paths, metrics, kinds, typed=typed, own=own)
+
+    @computed_once
+    def _shape(self) -> pa.Schema:
+        """Schema of the batches, who wrote them aside."""
+        from runlog.read.columns import schema
+
+        return schema(self._own, self._columns)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches in order of rows; one or a few chunks of the journal each."""
@@ -236,15 +290,17 @@ class History(Tabular):
 
     def __len__(self) -> int:
         """Number of rows, `samples` aside; reads steps, not metrics."""
-        columns: list[arrow.Column] = []
+        from runlog.read.columns import schema
+
+        columns: list[Column] = []
         total = 0
-        shape = _arrow().schema(self._own, columns)
+        shape = schema(self._own, columns)
         for writer, segments in self._source.journals:
             for unit in self._units(writer, segments):
                 total += self._build(unit, columns, shape).arrow.num_rows
         return total
 
-    def _build(self, unit: Unit, columns: Sequence[arrow.Column], shape: pa.Schema) -> Batch:
+    def _build(self, unit: Unit, columns: Sequence[Column], shape: pa.Schema) -> Batch:
         built: Batch = _arrow().build(
             unit,
             columns,
@@ -262,10 +318,9 @@ class History(Tabular):
         return built
 
     def _merged(self) -> Iterator[Batch]:
-        columns = self._columns()
-        shape = _arrow().schema(self._own, columns)
         streams = [
-            self._stream(writer, segs, columns, shape) for writer, segs in self._source.journals
+            self._stream(writer, segs, self._columns, self._shape)
+            for writer, segs in self._source.journals
         ]
         if len(streams) == 1:
             return streams[0]
@@ -277,7 +332,7 @@ class History(Tabular):
         self,
         writer: str,
         segments: list[Segment],
-        columns: Sequence[arrow.Column],
+        columns: Sequence[Column],
         shape: pa.Schema,
     ) -> Iterator[Batch]:
         """Batches of one journal in order; built ahead on other threads where that is worth it."""
@@ -315,8 +370,3 @@ class History(Tabular):
 
         batches = list(self.batches())
         return pa.Table.from_batches(batches, batches[0].schema if batches else self.schema)
-
-    def to_numpy(self) -> dict[str, Array]:
-        """Columns as numpy arrays by name; where a row lacks a number, NaN stands."""
-        table = self.to_arrow()
-        return {name: table[name].to_numpy() for name in table.column_names}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from runlog.errors import ArgumentTypeError, UnknownMetric
-from runlog.read.plain import plain_column
+from runlog.frozen import computed_once
+from runlog.keys import Key
+from runlog.read.names import choose
 from runlog.read.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -44,26 +45,24 @@ class Samples(Tabular):
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the metrics, in order of first appearance."""
+        return tuple(self._paths)
+
+    @computed_once
+    def _paths(self) -> Mapping[str, Key]:
         names = dict.fromkeys(name for _, _, values in self._samples for name in values)
-        return tuple(name for name in names if name not in OWN)
+        return {name: (name,) for name in names if name not in OWN}
 
     def select(self, keys: Iterable[str]) -> Samples:
         """The same samples with these metrics only, in this order; those with none are left out.
+
+        Args:
+            keys: names of metrics, or patterns such as `gpu.*`.
 
         Raises:
             ArgumentTypeError: a single name instead of a list of them.
             UnknownMetric: no sample has a metric of that name.
         """
-        if isinstance(keys, str):
-            raise ArgumentTypeError(f"keys must be a list of names; for one, write [{keys!r}]")
-        names, known = list(keys), frozenset(self.keys)
-        for name in names:
-            if name not in known:
-                import difflib  # deferred: it is slow to import, and only mistakes need it
-
-                close = difflib.get_close_matches(str(name), known, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UnknownMetric(f"no sample of this run has a metric {name!r}{hint}")
+        names = list(choose(keys, self._paths.get, list(self._paths)))
         chosen = (
             (time, writer, {name: values[name] for name in names if name in values})
             for time, writer, values in self._samples
@@ -84,7 +83,7 @@ class Samples(Tabular):
 
     @property
     def schema(self) -> pa.Schema:
-        """Arrow schema: int64 or float64 where all values are numbers, else JSON as text."""
+        """Arrow schema; columns are plain ones (see `History`)."""
         return self.to_arrow().schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -98,6 +97,8 @@ class Samples(Tabular):
     def to_arrow(self) -> pa.Table:
         """All samples as an Arrow table; null where a sample has no such value."""
         import pyarrow as pa
+
+        from runlog.read.fill import plain_column
 
         rows = list(self.rows())
         types = {"_timestamp": pa.float64(), "_runtime": pa.float64(), "_writer": pa.utf8()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runlog.frozen import frozen
-from runlog.keys import metric_name
+from runlog.keys import Key
 from runlog.records.declare import BY_TAG
 from runlog.segment.segment import Segment, Table
 from runlog.wire.framing import TAG_LOG, TAIL_OVERHEAD
@@ -30,7 +30,7 @@ class Usage:
     by_file: dict[str, int]
 
 
-def weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[str, int]) -> None:
+def weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[Key, int]) -> None:
     """Add the bytes of a segment to those counted so far."""
     table = segment.table
     if table is not None:
@@ -41,8 +41,7 @@ def weigh(segment: Segment, by_type: dict[str, int], by_metric: dict[str, int]) 
             of_columns, shared = sizes
             by_type["log"] = by_type.get("log", 0) + sum(of_columns) + shared
             for key, size in zip(table.keys, of_columns, strict=True):
-                name = metric_name(key)
-                by_metric[name] = by_metric.get(name, 0) + size
+                by_metric[key] = by_metric.get(key, 0) + size
     for raw in segment.others.all(lambda _: None):
         name = BY_TAG[raw.tag].name if raw.tag in BY_TAG else f"unknown-{raw.tag}"
         if raw.tag != TAG_LOG:

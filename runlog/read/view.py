@@ -16,7 +16,7 @@ import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
@@ -25,7 +25,7 @@ from runlog.fold.definitions import Definition
 from runlog.frozen import computed_once, replace
 from runlog.journal.liveness import alive
 from runlog.journal.names import Listing
-from runlog.keys import metric_name
+from runlog.keys import Key, metric_name
 from runlog.read.branches import Starts, cuts, own_start
 from runlog.read.console import ConsoleView
 from runlog.read.find import LATEST, find_run, one_of
@@ -41,8 +41,11 @@ from runlog.segment.entries import entries
 from runlog.segment.segment import Segment, tags_of
 from runlog.totals.aggregates import aggregated, step_values
 from runlog.totals.metric import Metric
-from runlog.totals.totals import Totals
+from runlog.totals.totals import Totals, with_names
 from runlog.wire.framing import TAG_LOG
+
+if TYPE_CHECKING:
+    from runlog.read.plain import Kind
 
 Branches = Literal["newest", "all"]
 
@@ -71,6 +74,7 @@ class RunView:
         self._starts = self._find_starts()
         self._found: list[Damage] = []
         self._totals: Totals | None = None
+        self._kinds: dict[Key, Kind] = {}
         self._checked = False
         self._segments: dict[str, list[Segment]] = {}
         self._limits = self._branch_limits() if limits is None else limits
@@ -156,14 +160,18 @@ class RunView:
 
     @property
     def step_values(self) -> dict[str, Any]:
-        """Last value of every step metric that is defined, late rows aside, by name."""
+        """Last value of every step metric that is defined, late rows aside, by its escaped name."""
         return step_values(self._all(), self._by_writer, self._report)
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Statistics of every metric by name, in order of first appearance; no page is read."""
+        r"""Statistics of every metric by name, in order of first appearance; no page is read.
+
+        A metric's name is its path joined by dots. Where two of the run's metrics would be called
+        the same (`{"a.b": 1}`, `{"a": {"b": 1}}`), dots within keys are escaped: `a\.b`, `a.b`.
+        """
         metrics = self._all().metrics
-        return {metric_name(path): metrics[path] for path in metrics.in_order()}
+        return {metrics.names[path]: metrics[path] for path in metrics.in_order()}
 
     @property
     def status(self) -> Status:
@@ -267,7 +275,7 @@ class RunView:
             for journal in self._open:
                 journal.count(found.append, every=True)
             self._found = list(dict.fromkeys([*found, *self._found]))
-        return tuple(self._found)
+        return self._named(self._found)
 
     @property
     def damage_met(self) -> tuple[Damage, ...]:
@@ -276,7 +284,11 @@ class RunView:
         After reading one metric of a large run it costs nothing, where `damage` reads them all.
         """
         of_files = [d for journal in self._open for d in journal.damage()]
-        return tuple(dict.fromkeys([*of_files, *self._found]))
+        return self._named(dict.fromkeys([*of_files, *self._found]))
+
+    def _named(self, found: Iterable[Damage]) -> tuple[Damage, ...]:
+        """Damage that names metrics as this view does."""
+        return tuple(with_names(found, self._all().metrics))
 
     @property
     def damage_at_a_glance(self) -> tuple[Damage, ...]:
@@ -317,18 +329,25 @@ class RunView:
         samples: int | None = None,
         late: Late = "merge",
         writers: bool = False,
+        types: bool = False,
+        exact: bool = False,
     ) -> History:
         """Rows of metrics by step.
 
         Args:
-            keys: names of metrics; None for all. Rows with none of them are left out, and so are
-                `_timestamp` and `_runtime` unless named.
+            keys: names of metrics, or patterns such as `val/*`; None for all. Rows with none of
+                them are left out, and so are `_timestamp` and `_runtime` unless named.
             where: which records, by step, seq and time.
             samples: at most so many rows, evenly spread, the same ones each time.
             late: what becomes of values logged for a step already behind: "merge" into that step's
                 row, "drop" them, or "only" them.
             writers: add `_writer` and `_rank`: which process wrote the row, and its rank in
                 distributed training, if it has one.
+            types: add a column `NAME:type` for each metric whose values are of several types, None
+                included: what each of them was, null where nothing was logged.
+            exact: columns that give back every value with its type, in place of plain ones (see
+                `History`): numbers in a type that holds each of them exactly, everything of mixed
+                types as JSON text, with the columns of `types`.
 
         Raises:
             UnknownMetric: no row has a metric of that name.
@@ -341,8 +360,9 @@ class RunView:
             totals.status.started[0] if totals.status.started else None,
             self._report,
             self._ranks(),
+            self._kinds,
         )
-        return History(source, keys, coerce_where(where), samples, late, writers)
+        return History(source, keys, coerce_where(where), samples, late, writers, types, exact)
 
     def _ranks(self) -> dict[str, int | None]:
         found = ((j.writer, j.totals().status.start) for j in self._open)
@@ -475,7 +495,7 @@ class RunView:
     def usage(self) -> Usage:
         """Where the run's bytes are: by record type, by metric, by file."""
         by_type: dict[str, int] = {}
-        by_metric: dict[str, int] = {}
+        by_metric: dict[Key, int] = {}
         by_file: dict[str, int] = {}
         total = 0
         for journal in self._open:
@@ -486,7 +506,10 @@ class RunView:
             for size in journal.blob_sizes():
                 by_type["blob"] = by_type.get("blob", 0) + size
         by_type["overhead"] = max(0, total - sum(by_type.values()))
-        return Usage(total, largest(by_type), largest(by_metric), by_file)
+        # What is on older branches weighs too, though this view has no metrics of it.
+        names = self._all().metrics.names
+        named = {names.get(key) or metric_name(key): size for key, size in by_metric.items()}
+        return Usage(total, largest(by_type), largest(named), by_file)
 
     def follow(
         self, *, poll: float = 0.2, stop: Callable[[], bool] | None = None

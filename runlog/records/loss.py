@@ -18,4 +18,7 @@ class Loss:
     file: str | None = item("file that was damaged", default=None)
     offset: int | None = item("where in it", unit="bytes", default=None)
     length: int | None = item("how much of it", unit="bytes", default=None)
-    key: str | None = item("the one metric that was lost; None if whole records were", default=None)
+    key: str | None = item(
+        "the one metric that was lost, by its escaped name; None if whole records were",
+        default=None,
+    )

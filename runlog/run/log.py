@@ -15,7 +15,7 @@ from runlog.records import Blob
 from runlog.run.facade import Facade
 from runlog.run.recorder import Recorder, blob_of
 from runlog.run.step_sync import StepSync
-from runlog.run.storable import leaves
+from runlog.run.storable import BINS, Storing, leaves
 from runlog.wire.row import LATE, row_flags
 
 LogRow = Callable[[Mapping[str, Any], int, int], bool]
@@ -124,10 +124,18 @@ class Log(Facade):
             blobs.append(blob_of(content, media_type))
             return blobs[-1].digest
 
-        found = leaves(data, keep)
+        whole = recorder.settings.arrays == "whole"
+        found = leaves(data, Storing(keep, whole, self._tell_of_histogram))
         for blob in blobs:  # only now: a row that is refused leaves nothing behind
             recorder.append(blob, "log")
         recorder.journal.log_leaves(found, step, flags)
+
+    def _tell_of_histogram(self, what: str, size: int) -> None:
+        self._recorder.warn(
+            "histogram",
+            f"{what} is an array of {size:,} numbers: a histogram of {BINS} bins is kept of it, as "
+            f"of all large arrays; settings={{'arrays': 'whole'}} keeps them as lists",
+        )
 
     def _not_logged(self, data: object, error: Exception) -> None:
         """A row failed on the fast way: because it is not a mapping, or for a defect of ours."""

@@ -74,6 +74,8 @@ class Settings:
         silent: print nothing at all. `RUNLOG_SILENT`.
         steps: what becomes of a step already behind: "keep" it, marked late, or be "strict" and
             raise.
+        arrays: what is kept of a logged array of more than 32 numbers: a "histogram", as in W&B, or
+            the "whole" array as a list. `RUNLOG_ARRAYS`.
         console: how output is captured: "wrap" (what Python prints), "redirect" (also what C code
             and subprocesses print) or "off".
         system: sample the machine's and the process's state.
@@ -102,6 +104,7 @@ class Settings:
     quiet: bool = False
     silent: bool = False
     steps: Literal["keep", "strict"] = "keep"
+    arrays: Literal["histogram", "whole"] = "histogram"
     console: Literal["wrap", "redirect", "off"] = "wrap"
     system: bool = True
     system_interval: float = 15.0
@@ -311,6 +314,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "fsync_interval": _interval,
     "seal_bytes": _seal,
     "steps": _one_of(("keep", "strict")),
+    "arrays": _one_of(("histogram", "whole")),
     "console": _console,
     "system_interval": _sampling,
     "run_tags": _tags,
@@ -341,6 +345,7 @@ VARIABLES: Final = {
     "QUIET": "quiet",
     "SILENT": "silent",
     "STEPS": "steps",
+    "ARRAYS": "arrays",
     "CONSOLE": "console",
     "SYSTEM": "system",
     "SYSTEM_INTERVAL": "system_interval",

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from runlog.errors import ArgumentTypeError
+from runlog.frozen import frozen
 from runlog.keys import Key, flatten
 from runlog.wire.types import SCALARS, scalar_code
 
 MAX_LIST: Final = 32
-"""Arrays of more elements become histograms."""
+"""Arrays of more elements become histograms, unless they are to stay whole."""
 BINS: Final = 32
 _MAX_DEPTH: Final = 64
 
@@ -33,16 +34,34 @@ Test = Callable[[Any], bool]
 Convert = Callable[[Any, Keep], Mapping[str, Any]]
 """Keeps a value's bytes; gives what the row holds in their place, storable values by name."""
 
+
+@frozen(eq=False)
+class Storing:
+    """How values of a row become storable.
+
+    Attributes:
+        keep: stores the bytes of media; None where there is no place for them.
+        whole: arrays of any size are kept as they are, as lists.
+        reduced: told of each array that becomes a histogram: where it was given, and its size.
+    """
+
+    keep: Keep | None = None
+    whole: bool = False
+    reduced: Callable[[str, int], None] | None = None
+
+
+_AS_EVER: Final = Storing()
+
 CONVERTERS: Final[list[tuple[Test, Convert]]] = []
 """Values whose bytes are kept apart: a line for each media type; the first fit wins."""
 
 
-def leaves(data: Mapping[str, Any], keep: Keep | None = None) -> dict[Key, Any]:
+def leaves(data: Mapping[str, Any], how: Storing = _AS_EVER) -> dict[Key, Any]:
     """Storable values of a logged mapping, by path.
 
     Args:
         data: the mapping.
-        keep: see `storable`.
+        how: see `storable`.
 
     Raises:
         ArgumentTypeError: it is not a mapping, a key is not a str, or a value cannot be stored.
@@ -51,11 +70,11 @@ def leaves(data: Mapping[str, Any], keep: Keep | None = None) -> dict[Key, Any]:
         raise ArgumentTypeError(
             f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
         )
-    return flatten(mapping(data, "log", keep=keep))
+    return flatten(mapping(data, "log", how=how))
 
 
 def mapping(
-    data: Mapping[Any, Any], what: str, depth: int = 0, keep: Keep | None = None
+    data: Mapping[Any, Any], what: str, depth: int = 0, how: Storing = _AS_EVER
 ) -> dict[str, Any]:
     """A copy of a mapping with storable values.
 
@@ -63,7 +82,7 @@ def mapping(
         data: the mapping.
         what: where it was given, for messages: a call or a key.
         depth: nesting level.
-        keep: see `storable`.
+        how: see `storable`.
 
     Raises:
         ArgumentTypeError: a key is not a str (in a nested mapping: nor a number, bool or None,
@@ -81,7 +100,7 @@ def mapping(
             key.encode()
         except UnicodeEncodeError:
             raise ArgumentTypeError(f"{what}: the key {key!r} is not valid Unicode") from None
-        out[str(key)] = storable(value, f"{what}: {key!r}", depth, keep)
+        out[str(key)] = storable(value, f"{what}: {key!r}", depth, how)
     return out
 
 
@@ -91,7 +110,7 @@ def key_text(key: float | None) -> str:
 
 
 def storable(  # noqa: C901, PLR0912 - a table of types
-    value: Any, what: str, depth: int = 0, keep: Keep | None = None
+    value: Any, what: str, depth: int = 0, how: Storing = _AS_EVER
 ) -> Any:
     """One value as it will be stored.
 
@@ -99,7 +118,7 @@ def storable(  # noqa: C901, PLR0912 - a table of types
         value: anything.
         what: where it was given, for messages.
         depth: nesting level.
-        keep: stores the bytes of media; None where there is no place for them.
+        how: what becomes of media and of large arrays; by default media are refused.
 
     Raises:
         ArgumentTypeError: it cannot be.
@@ -110,19 +129,19 @@ def storable(  # noqa: C901, PLR0912 - a table of types
         raise ArgumentTypeError(f"{what} is nested more than {_MAX_DEPTH} levels deep")
     for test, convert in CONVERTERS:
         if test(value):
-            if keep is None:
+            if how.keep is None:
                 raise ArgumentTypeError(
                     f"{what} has a value of type {_type_name(value)}, whose content can be kept in "
                     f"a logged row only; call run.log with it"
                 )
-            return mapping(convert(value, keep), what, depth + 1)
+            return mapping(convert(value, how.keep), what, depth + 1)
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, Mapping):
-        return mapping(value, what, depth + 1, keep)
+        return mapping(value, what, depth + 1, how)
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-        return [storable(v, what, depth + 1, keep) for v in items]
+        return [storable(v, what, depth + 1, how) for v in items]
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, dt.datetime | dt.date | dt.time):
@@ -130,7 +149,7 @@ def storable(  # noqa: C901, PLR0912 - a table of types
     if isinstance(value, complex):
         return str(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value, what, depth, keep)
+        return _array(value, what, depth, how)
     if scalar_code(value) is not None:
         return value
     bases: tuple[type[Any], ...] = (bool, int, float, str)
@@ -151,7 +170,7 @@ def _type_name(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _array(value: Any, what: str, depth: int, keep: Keep | None) -> Any:
+def _array(value: Any, what: str, depth: int, how: Storing) -> Any:
     """A numpy array or scalar, or what turns into one: a torch, JAX or TensorFlow tensor."""
     import numpy as np
 
@@ -159,8 +178,8 @@ def _array(value: Any, what: str, depth: int, keep: Keep | None) -> Any:
         value = _to_numpy(value, what)
     if value.dtype.kind in "OUSMmcV":
         if value.ndim == 0:
-            return storable(value.item(), what, depth + 1, keep)
-        return [storable(v, what, depth + 1, keep) for v in value.tolist()]
+            return storable(value.item(), what, depth + 1, how)
+        return [storable(v, what, depth + 1, how) for v in value.tolist()]
     if value.dtype.itemsize > 8:
         raise ArgumentTypeError(
             f"{what} is a {value.dtype}, wider than any type that can be stored"
@@ -169,13 +188,20 @@ def _array(value: Any, what: str, depth: int, keep: Keep | None) -> Any:
         only = value.reshape(())[()]
         code = scalar_code(only)
         return only if code and code in SCALARS else only.item()
-    if value.size <= MAX_LIST:
-        return (
-            [_array(v, what, depth + 1, keep) for v in value.reshape(-1)]
-            if value.ndim == 1
-            else [storable(v, what, depth + 1, keep) for v in value]
-        )
+    if value.size <= MAX_LIST or how.whole:
+        return _items(value)
+    if how.reduced is not None:
+        how.reduced(what, value.size)
     return _histogram(value)
+
+
+def _items(value: Any) -> list[Any]:
+    """An array of numbers as a list, of lists if it has more than one dimension."""
+    if value.ndim > 1:
+        return [_items(row) for row in value]
+    code = scalar_code(value[:1].reshape(())[()]) if len(value) else None
+    items: list[Any] = list(value) if code and code in SCALARS else value.tolist()
+    return items
 
 
 def _to_numpy(value: Any, what: str) -> Any:

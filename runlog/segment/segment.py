@@ -20,7 +20,7 @@ from runlog.records.declare import BY_NAME
 from runlog.wire.exact import ZERO, Exact
 
 if TYPE_CHECKING:
-    from runlog.wire.encodings import Allocate, Array, ColumnData
+    from runlog.wire.encodings import Allocate, Array, ColumnData, Lists
 
 Report = Callable[[Damage], None]
 """Takes damage that was met; may raise, where a reader is strict."""
@@ -128,6 +128,20 @@ class Pages(abc.ABC):
             wanted: numbers of the columns.
             allocate: gives their memory.
         """
+
+    def lengths(self, column: int) -> Array:
+        """How long the lists of a column are.
+
+        Raises:
+            PageLost: they cannot be read.
+        """
+        from runlog.wire.encodings import on_heap  # deferred: numpy
+
+        (found,) = self.columns([column], on_heap)
+        if isinstance(found, PageLost):
+            raise found
+        lists: Lists = found  # type: ignore[assignment] # the column's type says so
+        return lists.lengths
 
     @abc.abstractmethod
     def row_set(self, number: int) -> Array:

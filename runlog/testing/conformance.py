@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from runlog.damage import Damage
 from runlog.journal import verify
 from runlog.journal.journal import open_journals
+from runlog.read.history import History
 from runlog.read.view import RunView, open_run
 from runlog.records import Blob
 from runlog.wire.as_json import to_json
@@ -70,7 +71,8 @@ def describe(path: Path) -> dict[str, Any]:
             "keys": list(view.history().keys),
             "history": [to_json(row) for row in view.history(writers=True).rows()],
             **_late(view),
-            "columns": _columns(view),
+            "columns": _columns(view.history(exact=True)),
+            "plain": _columns(view.history()),
             "system": [to_json(row) for row in view.system.rows()],
             "environment": to_json(_members(view.environment)),
             "console": [[line.stream, line.text] for line in view.console.lines],
@@ -101,9 +103,9 @@ def _late(view: RunView) -> dict[str, Any]:
     return {"late": late or None, "on_time": [to_json(row) for row in rows] if late else None}
 
 
-def _columns(view: RunView) -> dict[str, Any]:
-    """Arrow columns of the history: type, metadata and values of each."""
-    table = view.history().to_arrow()
+def _columns(history: History) -> dict[str, Any]:
+    """Arrow columns of a history: type, metadata and values of each."""
+    table = history.to_arrow()
     found = {}
     for index, field in enumerate(table.schema):
         column = table.column(index)
@@ -120,6 +122,8 @@ def _word(kind: Any) -> str:
 
     if arrow.is_dictionary(kind):
         return "dictionary"
+    if arrow.is_fixed_size_list(kind):
+        return f"list<{_word(kind.value_type)}>[{kind.list_size}]"
     if arrow.is_list(kind):
         return f"list<{_word(kind.value_type)}>"
     words = {"halffloat": "float16", "float": "float32", "double": "float64", "string": "utf8"}

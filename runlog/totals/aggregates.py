@@ -112,7 +112,9 @@ def _covered(metric: Metric, definition: Definition, begin: Order | None) -> boo
 
 
 def step_values(totals: Totals, journals: Callable[[], Journals], report: Report) -> dict[str, Any]:
-    """The last value of every step metric, by name; late rows do not count.
+    """The last value of every step metric, by its escaped name, as definitions name metrics.
+
+    Late rows do not count.
 
     Args:
         totals: of the run.
@@ -165,7 +167,7 @@ def count(tallies: Mapping[Key, Tally], journals: Journals, report: Report) -> N
             for table in tables(segment, writer, report):
                 for path in tallies.keys() & table.places.keys():
                     for column in table.places[path]:
-                        if column not in table.late:
+                        if column not in table.late and table.types[column] != "n":
                             try:
                                 _count(tallies[path], table, column, writer)
                             except PageLost as lost:

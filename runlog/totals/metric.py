@@ -7,7 +7,7 @@ from typing import Any
 
 from runlog.fold.cells import Order
 from runlog.frozen import frozen
-from runlog.keys import Key, metric_name
+from runlog.keys import Key
 from runlog.segment.segment import ColumnStats, Span
 from runlog.wire import exact
 from runlog.wire.exact import ZERO, Exact
@@ -118,18 +118,18 @@ class Metric:
     """What is known of a metric without reading its values.
 
     Attributes:
-        name: its path, joined by dots.
+        name: what the run calls it: its path, joined by dots (see `runlog.keys.metric_names`).
         path: one element per nesting level.
         kinds: words for the types of its values, in order of first appearance.
-        count: values logged, NaN and None included.
+        count: values logged, NaN included, None left out.
         nan: how many are NaN.
         min, max: of the numbers, NaN aside; None if there are none.
         sum: of the numbers, NaN aside, rounded once; None if there are none.
         mean: sum / count of those.
         first_step, last_step: range of steps.
-        last: the newest value.
-        order: place of the newest value.
-        first: place of the first value.
+        last: the newest value but None; None if there is no other.
+        order: place of that value.
+        first: place where the metric first appears, be it as None.
     """
 
     name: str
@@ -148,26 +148,29 @@ class Metric:
     first: Order
 
 
-def metric(path: Key, parts: Iterable[tuple[str, Values]]) -> Metric:
+def metric(path: Key, name: str, parts: Iterable[tuple[str, Values]]) -> Metric:
     """A metric from the statistics of each type of its values.
 
     Args:
         path: of the metric.
+        name: what it is called.
         parts: type code and statistics; a type may stand twice, of late rows and of others.
     """
     ordered = list(parts)
     if len(ordered) > 1:
         ordered.sort(key=lambda part: (part[1].first, part[0]))
-    whole = ordered[0][1]
-    for _, more in ordered[1:]:
-        whole += more
+    # None says that there is no value: it counts only where there is nothing else.
+    counted = [values for code, values in ordered if code != "n"]
+    whole, *more = counted or [values for _, values in ordered]
+    for values in more:
+        whole += values
     numbers = whole.numbers
     some = numbers.count > numbers.nan
     return Metric(
-        name=metric_name(path),
+        name=name,
         path=path,
         kinds=tuple(dict.fromkeys([WORDS[code] for code, _ in ordered])),
-        count=whole.count,
+        count=whole.count if counted else 0,
         nan=numbers.nan,
         min=numbers.min,
         max=numbers.max,
@@ -177,5 +180,5 @@ def metric(path: Key, parts: Iterable[tuple[str, Values]]) -> Metric:
         last_step=whole.last_step,
         last=whole.last,
         order=whole.order,
-        first=whole.first,
+        first=ordered[0][1].first,
     )

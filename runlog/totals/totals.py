@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from runlog.damage import Damage
 from runlog.fold import config, definitions, status, summary
 from runlog.fold.cells import Cell, Cells, put
 from runlog.fold.summary import Resets
-from runlog.frozen import field, slotted
-from runlog.keys import Key
+from runlog.frozen import computed_once, field, replace, slotted
+from runlog.keys import Key, metric_name, metric_names, metric_path
 from runlog.records import (
     Config,
     DefineMetric,
@@ -131,7 +132,7 @@ class Totals:
         order = (newest.last_time, writer, newest.last_seq)
         cells = dict(summary.logged(order, newest.last_step, ()))
         for number, path in enumerate(table.keys):
-            if number not in late:
+            if number not in late and table.types[number] != "n":
                 span, column = spans[number], columns[number]
                 order = (span.last_time, writer, span.last_seq)
                 known = cells.get(path)
@@ -181,9 +182,30 @@ class Metrics(Mapping[Key, Metric]):
     def __len__(self) -> int:
         return len(self._parts)
 
+    @computed_once
+    def names(self) -> Mapping[Key, str]:
+        """What each metric is called, late rows' among them."""
+        return metric_names([part[0] for part in self._values])
+
+    @computed_once
+    def _by_name(self) -> Mapping[str, Key]:
+        return {name: path for path, name in self.names.items()}
+
+    def find(self, name: str) -> Key | None:
+        """The path of a metric, by its name in this run or by its escaped one; None if unknown."""
+        path = self._by_name.get(name)
+        if path is None:
+            path = metric_path(name)
+        return path if path in self._parts else None
+
     def codes(self, path: Key) -> frozenset[str]:
         """Type codes of a metric's values."""
         return frozenset([part[1] for part in self._parts[path]])
+
+    def large(self, path: Key) -> bool:
+        """Whether a metric's values of type "other" are integers, too large for types of theirs."""
+        others = [self._values[part] for part in self._parts[path] if part[1] == "v"]
+        return all(values.numbers.count == values.count for values in others)
 
     def in_order(self) -> list[Key]:
         """Paths in order of first appearance."""
@@ -192,4 +214,14 @@ class Metrics(Mapping[Key, Metric]):
         return sorted(self._parts, key=lambda path: self[path].first)
 
     def __getitem__(self, path: Key) -> Metric:
-        return metric(path, [(part[1], self._values[part]) for part in self._parts[path]])
+        parts = [(part[1], self._values[part]) for part in self._parts[path]]
+        return metric(path, self.names[path], parts)
+
+
+def with_names(found: Iterable[Damage], metrics: Metrics) -> list[Damage]:
+    """Damage whose metrics are called as the run calls them; where it is met, they are escaped."""
+    damage = list(found)
+    if not any(d.key for d in damage):
+        return damage
+    names = {metric_name(path): name for path, name in metrics.names.items()}
+    return [replace(d, key=names.get(d.key, d.key)) if d.key else d for d in damage]

@@ -1,6 +1,7 @@
-"""Values and records as JSON that loses nothing.
+"""Values and records as JSON: exact, so that nothing is lost, or plain, as people expect it.
 
-JSON has no word for some values, so they are objects with one key that starts with "$":
+JSON has no word for some values, so in exact JSON they are objects with one key that starts with
+"$":
 
     {"$float": "nan"}        also "inf", "-inf"
     {"$int": "0x…"}          an integer of more than 14,000 bits
@@ -8,13 +9,18 @@ JSON has no word for some values, so they are objects with one key that starts w
     {"$bytes": "…"}          base64
     {"$map": [[key, value]]} a dict whose keys are not all str, or one that looks like these
     {"$str": "…"}            a string with lone surrogates: UTF-8 let through, base64
+
+In plain JSON a numpy scalar is a number, a float32 or float16 by its shortest form (0.06); NaN and
+infinities are the strings "NaN", "Infinity" and "-Infinity", which `float` reads; integers without
+end are hexadecimal strings, bytes base64 strings, keys of maps text, lone surrogates U+FFFD.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runlog.records import Entry, Unknown
@@ -28,10 +34,25 @@ _SPECIAL = frozenset(
 )
 
 
-def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
-    """What `json.dumps` takes, from a storable value or an `Entry`."""
+def to_json(value: Any, *, exact: bool = True) -> Any:
+    """What `json.dumps` takes, from a storable value or an `Entry`.
+
+    Args:
+        value: what to show.
+        exact: whether `from_json` must give it back, type and bits; else plain JSON, where a
+            float32 is a number and NaN a string.
+    """
     if isinstance(value, Entry):
-        return _entry(value)
+        return _entry(value, _exact if exact else _plain)
+    return _exact(value) if exact else _plain(value)
+
+
+def shortest(value: Any) -> float:
+    """The float with the fewest digits that a numpy float of fewer bits is the nearest one to."""
+    return float(str(value))
+
+
+def _exact(value: Any) -> Any:  # noqa: C901 - a table of types
     if value is None or isinstance(value, bool):
         return value
     if type(value) is int:
@@ -46,7 +67,7 @@ def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
     if isinstance(value, Mapping):
         return _mapping(value)
     if isinstance(value, list | tuple):
-        return [to_json(v) for v in value]
+        return [_exact(v) for v in value]
     code = scalar_code(value)
     if code in SCALARS if code else False:
         plain = value.item()
@@ -56,8 +77,46 @@ def to_json(value: Any) -> Any:  # noqa: C901 - a table of types
     if isinstance(plain, int):
         return int(plain)
     if isinstance(plain, float):
-        return to_json(float(plain))
+        return _exact(float(plain))
     raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MAX_INT_BITS else hex(value)
+    if isinstance(value, str):
+        return value if isinstance(_text(value), str) else _without_surrogates(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return {_plain_key(key): _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else _plain_odd(value)
+    code = scalar_code(value)
+    if code is None:
+        raise TypeError(f"a {type(value).__name__} has no JSON form")
+    if code not in "ef":
+        return value.item()
+    return shortest(value) if math.isfinite(value) else _plain_odd(value)
+
+
+def _without_surrogates(value: str) -> str:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain_odd(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _plain_key(key: Any) -> str:
+    shown = _plain(key)
+    return shown if isinstance(shown, str) else json.dumps(shown)
 
 
 def from_json(value: Any) -> Any:
@@ -102,19 +161,19 @@ def _text(value: str) -> Any:
 def _mapping(value: Mapping[Any, Any]) -> Any:
     plain = all(isinstance(k, str) and isinstance(_text(k), str) for k in value)
     if plain and not (len(value) == 1 and next(iter(value)) in _SPECIAL):
-        return {str(k): to_json(v) for k, v in value.items()}
-    return {"$map": [[to_json(k), to_json(v)] for k, v in value.items()]}
+        return {str(k): _exact(v) for k, v in value.items()}
+    return {"$map": [[_exact(k), _exact(v)] for k, v in value.items()]}
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: Entry, shown: Callable[[Any], Any]) -> dict[str, Any]:
     record = entry.record
     out: dict[str, Any] = {"seq": entry.seq, "time": entry.time, "writer": entry.writer}
     if isinstance(record, Unknown):
-        out |= {"type": f"unknown-{record.tag}", "payload": to_json(record.payload)}
+        out |= {"type": f"unknown-{record.tag}", "payload": shown(record.payload)}
     else:
         spec = BY_CLASS[type(record)]
         out["type"] = spec.name
-        out |= {item.name: to_json(getattr(record, item.name)) for item in spec.items}
+        out |= {item.name: shown(getattr(record, item.name)) for item in spec.items}
     if entry.extra:
-        out["extra"] = to_json(entry.extra)
+        out["extra"] = shown(entry.extra)
     return out

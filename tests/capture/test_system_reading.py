@@ -94,9 +94,10 @@ def test_an_arrow_column_is_a_number_where_all_values_are(folder: Path) -> None:
     assert table["odd"].to_pylist() == [None, '[1,{"a":null}]', None]
 
 
-def test_an_integer_that_no_float_holds_is_not_made_one() -> None:
+def test_an_integer_among_floats_is_rounded_in_a_column_and_not_in_rows() -> None:
     samples = runlog.Samples([(1, "w", {"a": 2**60 + 1}), (2, "w", {"a": 0.5})], None)
-    assert samples.to_arrow()["a"].to_pylist() == [str(2**60 + 1), "0.5"]
+    assert samples.to_arrow()["a"].to_pylist() == [2.0**60, 0.5]
+    assert [row["a"] for row in samples.rows()] == [2**60 + 1, 0.5]
 
 
 def test_samples_can_be_a_data_frame_of_chosen_metrics(folder: Path) -> None:
@@ -110,6 +111,7 @@ def test_samples_can_be_a_data_frame_of_chosen_metrics(folder: Path) -> None:
 def test_a_metric_that_no_sample_has_is_refused_with_a_hint(folder: Path) -> None:
     with runlog.open(folder) as view:
         assert len(view.system.select(["odd"])) == 1
+        assert view.system.select(["*u*.*", "cpu"]).keys == ("gpu.0.temp", "cpu")
         with pytest.raises(runlog.UnknownMetric, match=r"'gpu\.0\.tmp'; did you mean 'gpu\.0\.te"):
             view.system.select(["gpu.0.tmp"])
         with pytest.raises(runlog.ArgumentTypeError, match="list of names"):

@@ -78,14 +78,18 @@ def test_an_unknown_metric_is_met_with_the_nearest(
     assert not (tmp_path / "x.csv").exists()
 
 
-def test_patterns_commas_and_repeats_name_metrics_in_order() -> None:
+def test_commas_divide_what_is_asked_for_unless_they_are_part_of_a_name() -> None:
     known = ["a", "b,c", "val/x", "val/y"]
     assert find.metric_names(known, None) is None
-    assert find.metric_names(known, ["val/*,a", "a"]) == ["val/x", "val/y", "a"]
-    assert find.metric_names(known, ["b,c"]) == ["b,c"]
-    assert find.metric_names([*known, "odd*"], ["odd*"]) == ["odd*"]
-    with pytest.raises(runlog.UnknownMetric, match="No metric fits 'z\\*'"):
-        find.metric_names(known, ["z*"])
+    assert find.metric_names(known, ["val/*,a", "a"]) == ["val/*", "a", "a"]
+    assert find.metric_names(known, ["b,c", "b,,d"]) == ["b,c", "b", "d"]
+
+
+def test_a_pattern_that_fits_nothing_is_a_usage_mistake(train: Train, call: Call) -> None:
+    train(id="abcd1234", steps=1)
+    result = call("history", "abcd1234", "--keys", "z*")
+    assert result.code == 2
+    assert "no metric fits 'z*'; there are 'train.loss', 'epoch', 'val/acc'" in result.sentence()
 
 
 @pytest.mark.parametrize(

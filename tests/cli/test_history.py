@@ -112,8 +112,61 @@ def test_damage_is_said_on_stderr_after_the_rows(damaged: Path, call: Call) -> N
 def test_special_floats_stay_valid_json(call: Call) -> None:
     with runlog.init(project="digits", id="nan00001") as run:
         run.log({"x": math.nan, "y": -math.inf, "big": 10**5000})
+    (got,) = call("history", "nan00001", "--json", "--exact").lines()
+    assert (got["x"], got["y"]) == ({"$float": "nan"}, {"$float": "-inf"})
+    assert runlog.from_json(got["big"]) == 10**5000
     (got,) = call("history", "nan00001", "--json").lines()
-    assert got["x"] == {"$float": "nan"}
+    assert (got["x"], got["y"], int(got["big"], 16)) == ("NaN", "-Infinity", 10**5000)
+
+
+def test_json_has_plain_numbers_unless_it_is_to_be_exact(call: Call) -> None:
+    import numpy as np
+
+    with runlog.init(project="digits", id="f3200001", config={"lr": np.float32(0.06)}) as run:
+        run.log({"loss": np.float32(0.06), "n": np.int8(3)})
+    plain = ['"loss": 0.06', '"n": 3']
+    exact = ['"loss": {"$float32": 0.05999999865889549}', '"n": {"$int8": 3}']
+    for verb in ("history", "cat", "tail"):
+        out = call(verb, "f3200001", "--json").out
+        assert all(text in out for text in plain), verb
+        out = call(verb, "f3200001", "--json", "--exact").out
+        assert all(text in out for text in exact), verb
+    facts = call("inspect", "f3200001", "--json").json()
+    assert (facts["config"]["lr"], facts["summary"]["loss"]) == (0.06, 0.06)
+    facts = call("inspect", "f3200001", "--json", "--exact").json()
+    assert set(facts["config"]["lr"]) == set(facts["summary"]["loss"]) == {"$float32"}
+    assert set(facts["metrics"][0]["last"]) == {"$float32"}
+    (listed,) = call("ls", "--json").json()
+    assert listed["summary"]["loss"] == 0.06
+    (listed,) = call("ls", "--json", "--exact").json()
+    assert set(listed["summary"]["loss"]) == {"$float32"}
+
+
+def test_types_are_columns_beside_the_values(call: Call) -> None:
+    with runlog.init(project="digits", id="mixed001") as run:
+        for value in (1, 0.5, None, "a"):
+            run.log({"x": value, "y": value if value != "a" else True})
+    plain = call("history", "mixed001", "-k", "*").out
+    assert plain.splitlines() == [
+        '"_step","x","y"', '0,"1",1.0', '1,"0.5",0.5', "2,,", '3,"a",1.0',
+    ]  # fmt: skip
+    typed = call("history", "mixed001", "-k", "*", "--types").out
+    assert typed.splitlines() == [
+        '"_step","x","x:type","y","y:type"', '0,"1","int",1.0,"int"',
+        '1,"0.5","float",0.5,"float"', '2,,"null",,"null"', '3,"a","str",1.0,"bool"',
+    ]  # fmt: skip
+    exact = call("history", "mixed001", "-k", "x", "--exact").out
+    assert exact.splitlines() == ['"_step","x"', '0,"1"', '1,"0.5"', '2,"null"', '3,"""a"""']
+    assert call("history", "mixed001", "--types", "--json").code == 2
+
+
+def test_a_table_of_system_metrics_has_their_values(call: Call) -> None:
+    from runlog.records import System
+
+    with runlog.init(project="digits", id="system01") as run:
+        run._recorder.append(System({"proc.cpu.threads": 5}))
+    header, row = call("history", "system01", "--system", "--format", "table").out.splitlines()
+    assert (header.split()[-1], row.split()[-1]) == ("proc.cpu.threads", "5")
 
 
 def test_rows_that_a_rewind_left_behind_are_shown_when_asked_for(call: Call, root: Path) -> None:

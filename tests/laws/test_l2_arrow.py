@@ -1,4 +1,4 @@
-"""L2: an Arrow column holds the rows' values, also of mixed types, however it was built."""
+"""L2: an exact Arrow column holds the rows' values, of mixed types too, however it was built."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def typed(kind: str, value: Any) -> Any:
 @pytest.mark.parametrize("chunks", [False, True])
 @QUICK
 @given(LOG)
-def test_arrow_columns_hold_the_rows(chunks: bool, calls: list[Any]) -> None:
+def test_exact_columns_hold_the_rows(chunks: bool, calls: list[Any]) -> None:
     with (
         tempfile.TemporaryDirectory() as root,
         runlog.open(log(root, calls, chunks=chunks)) as view,
     ):
-        history = view.history()
+        history = view.history(exact=True)
         rows, table = list(history.rows()), history.to_arrow()
         assert table.num_rows == len(rows) == len(history)
         assert table["_step"].to_pylist() == [r["_step"] for r in rows]
@@ -109,6 +109,7 @@ def same(found: Any, expected: Any) -> bool:
 @QUICK
 @given(
     LOG,
+    st.booleans(),
     st.none() | st.sets(st.integers(0, 4), min_size=1),
     st.tuples(st.none() | st.integers(0, 4), st.none() | st.integers(2, 8)),
     st.none() | st.integers(3, 9),
@@ -116,6 +117,7 @@ def same(found: Any, expected: Any) -> bool:
 def test_columns_built_at_once_are_those_built_row_by_row(
     late: Late,
     calls: list[Any],
+    exact: bool,
     keys: set[int] | None,
     steps: tuple[int | None, int | None],
     last_seq: int | None,
@@ -124,7 +126,7 @@ def test_columns_built_at_once_are_those_built_row_by_row(
     with tempfile.TemporaryDirectory() as root, runlog.open(log(root, calls, chunks=True)) as view:
         names = list(view.metrics)
         wanted = None if keys is None else [names[k] for k in sorted(keys) if k < len(names)]
-        history = view.history(wanted or None, where=where, late=late)
+        history = view.history(wanted or None, where=where, late=late, types=True, exact=exact)
         fast = history.to_arrow()
         build = arrow.build
         try:

@@ -61,9 +61,23 @@ def test_what_is_set_wins_until_it_is_logged_again(written: Written) -> None:
     assert summary["loss"] == 1.0, "a late row changes nothing"
     written.log(1, {"loss": 2.0, "acc": None})
     assert summary["loss"] == 2.0
+    summary["acc"] = None
     assert "acc" not in summary
     assert summary.get("acc") is None
     assert summary.get("acc", 5) == 5
+
+
+def test_a_logged_none_does_not_take_the_last_value_away(written: Written) -> None:
+    written.log(0, {"val": 3.0, "never": None, "deep": {"x": 1}})
+    written.log(1, {"val": None, "deep": None})
+    assert {k: written.summary[k] for k in ("val", "_step")} == {"val": 3.0, "_step": 1}
+    assert written.summary["deep"]["x"] == 1
+    assert "never" not in written.summary
+    with runlog.open(written.folder) as view:
+        metrics = view.metrics
+    assert (metrics["val"].count, metrics["val"].last) == (1, 3.0)
+    assert (metrics["never"].count, metrics["never"].last) == (0, None)
+    assert metrics["never"].kinds == ("null",)
 
 
 def test_names_work_as_items_and_as_attributes(written: Written) -> None:

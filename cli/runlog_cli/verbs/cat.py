@@ -26,10 +26,11 @@ def verb(
         ),
     ] = None,
     as_json: options.JsonLines = False,
+    exact: options.Exact = False,
 ) -> None:
     """Print the records of a run in order."""
     view = find.opened(run, root, branches)
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, exact=exact)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()

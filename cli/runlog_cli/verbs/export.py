@@ -57,6 +57,8 @@ def verb(
         ),
     ] = "wide",
     keys: options.Keys = None,
+    types: options.TypeColumns = False,
+    exact: options.ExactColumns = False,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -79,6 +81,8 @@ def verb(
             format=chosen,
             layout=layout,
             keys=find.metric_names(view.metrics, keys),
+            types=types,
+            exact=exact,
             overwrite=force,
             progress=advance,
         )

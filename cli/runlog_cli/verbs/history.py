@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import runlog
+from runlog.keys import flatten
 from runlog_cli import find, options, render, text
 
 Format = Literal["table", "csv", "jsonl"]
@@ -54,6 +55,8 @@ def verb(
             show_default=False,
         ),
     ] = None,
+    types: options.TypeColumns = False,
+    exact: options.ExactColumns = False,
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the rows that were logged, one per step."""
@@ -63,6 +66,9 @@ def verb(
         raise runlog.UsageError(
             f"--json and --format {format} contradict each other; give one of them"
         )
+    how = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
+    if types and (system or how != "csv"):
+        raise runlog.UsageError("--types adds columns to the CSV of a history; give --format csv")
     view = find.opened(run, root, branches, rank)
     rows: runlog.History | runlog.Samples
     if system:
@@ -75,18 +81,22 @@ def verb(
             where=runlog.Where(step=find.step_range(step)),
             samples=samples,
             late=late,
+            types=types,
+            exact=exact,
         )
-    how = "jsonl" if as_json else format or ("table" if sys.stdout.isatty() else "csv")
-    {"table": _print_table, "csv": _print_csv, "jsonl": _print_jsonl}[how](rows)
+    if how == "jsonl":
+        _print_jsonl(rows, exact=exact)
+    else:
+        {"table": _print_table, "csv": _print_csv}[how](rows)
     sys.stdout.flush()
     if view.damage_met:
         render.report_damage(view.damage_met)
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _print_jsonl(rows: runlog.History | runlog.Samples) -> None:
+def _print_jsonl(rows: runlog.History | runlog.Samples, *, exact: bool) -> None:
     for row in rows.rows():
-        render.ndjson(runlog.to_json(row))
+        render.ndjson(runlog.to_json(row, exact=exact))
 
 
 def _print_csv(rows: runlog.History | runlog.Samples) -> None:
@@ -97,7 +107,10 @@ def _print_csv(rows: runlog.History | runlog.Samples) -> None:
 
 
 def _flat(rows: runlog.History | runlog.Samples) -> Iterator[dict[str, Any]]:
-    return (text.flatten(row) for row in rows.rows())
+    if isinstance(rows, runlog.Samples):
+        return rows.rows()
+    names = {path: name for name, path in rows.paths.items()}
+    return ({names.get(p, p[0]): v for p, v in flatten(row).items()} for row in rows.rows())
 
 
 def _print_table(rows: runlog.History | runlog.Samples) -> None:

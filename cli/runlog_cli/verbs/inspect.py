@@ -43,12 +43,13 @@ def verb(
         ),
     ] = True,
     as_json: options.Json = False,
+    exact: options.Exact = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
     view = find.opened(run, root, branches, rank)
     damage = _damage(view) if check else None
     if as_json:
-        render.document(_facts(view, damage))
+        render.document(_facts(view, damage, exact=exact), exact=exact)
     else:
         _print(view, damage, limit=None if everything else _SHOWN)
     if damage:
@@ -60,7 +61,9 @@ def _damage(view: runlog.RunView) -> tuple[runlog.Damage, ...]:
         return view.damage
 
 
-def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> dict[str, object]:
+def _facts(
+    view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None, *, exact: bool
+) -> dict[str, object]:
     return {
         "id": view.id,
         "project": view.project,
@@ -71,15 +74,15 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
         "status": view.status,
         "start": view.start,
         "environment": view.environment,
-        "config": runlog.to_json(view.config),
-        "summary": runlog.to_json(view.summary),
+        "config": runlog.to_json(view.config, exact=exact),
+        "summary": runlog.to_json(view.summary, exact=exact),
         "metrics": list(view.metrics.values()),
         "system": machine.figures(view.system),
         "journals": view.journals,
         "files": [{"name": name, "bytes": size} for name, size in view.files],
         "damage": damage,
-        "loss": [runlog.to_json(entry) for entry in view.loss],
-        "alerts": [runlog.to_json(entry) for entry in view.records(["alert"])],
+        "loss": [runlog.to_json(entry, exact=exact) for entry in view.loss],
+        "alerts": [runlog.to_json(entry, exact=exact) for entry in view.records(["alert"])],
         "ranks": view.ranks,
     }
 

@@ -86,6 +86,7 @@ def verb(
         ),
     ] = None,
     as_json: options.Json = False,
+    exact: options.Exact = False,
 ) -> None:
     """List the runs below a folder."""
     if not root.is_dir():
@@ -96,7 +97,7 @@ def verb(
     found = runlog.runs(root).filter(project=project, state=_states(state))
     runs = _ordered(list(found), sort, reverse=reverse)[:limit]
     if as_json:
-        render.document([_facts(run) for run in runs])
+        render.document([_facts(run, exact=exact) for run in runs], exact=exact)
     elif runs:
         _print(runs, options.words(keys) or [])
     else:
@@ -125,9 +126,12 @@ def _states(given: list[str] | None) -> list[runlog.RunState] | None:
     return asked  # type: ignore[return-value] # each is one of the words
 
 
-def _facts(run: runlog.RunInfo) -> dict[str, object]:
-    facts: dict[str, object] = render.jsonable(run)
-    return facts | {"config": runlog.to_json(run.config), "summary": runlog.to_json(run.summary)}
+def _facts(run: runlog.RunInfo, *, exact: bool) -> dict[str, object]:
+    facts: dict[str, object] = render.jsonable(run, exact=exact)
+    return facts | {
+        "config": runlog.to_json(run.config, exact=exact),
+        "summary": runlog.to_json(run.summary, exact=exact),
+    }
 
 
 def _ordered(runs: list[runlog.RunInfo], sort: str, *, reverse: bool) -> list[runlog.RunInfo]:

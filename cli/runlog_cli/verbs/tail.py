@@ -32,13 +32,14 @@ def verb(
     ] = False,
     types: options.Types = None,
     as_json: options.JsonLines = False,
+    exact: options.Exact = False,
 ) -> None:
     """Print the last records of a run; with -f, follow it while it runs.
 
     What progress bars draw over again is left out, but in JSON.
     """
     view = find.opened(run, root)
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, exact=exact)
     wanted = options.words(types)
     told = (e for e in view.records(wanted) if as_json or not records.redraws(e))
     for entry in deque(told, maxlen=lines):
