@@ -186,6 +186,7 @@ class _Planning:
         known = {loss.digest for loss in losses_told}
         lost += [one for one in self._lost_blobs(parts) if one.digest not in known]
         lost += self._lost_orders(parts)
+        lost.sort(key=lambda one: (one.damage.first_seq is None, one.damage.first_seq))
         return Plan(
             parts=parts,
             lost=tuple(lost),
