@@ -57,7 +57,7 @@ class Damage:
         where = self.file if self.offset is None else f"{self.file} at byte {self.offset:,}"
         lost = ""
         if self.first_seq is not None and self.last_seq is not None:
-            what = f"metric {self.key!r} of records" if self.key else "records"
+            what = f"metric {self.key!r} of records" if self.key else self._records()
             span = (
                 f"{self.first_seq:,}"
                 if self.first_seq == self.last_seq
@@ -65,6 +65,13 @@ class Damage:
             )
             lost = f"; lost: {what} {span}"
         return f"{where}: {self.detail or self.reason}{lost}"
+
+    def _records(self) -> str:
+        """How many of the records between first and last seq are lost, if not all of them are."""
+        lost, first, last = self.records_lost, self.first_seq, self.last_seq
+        if lost is None or first is None or last is None or lost > last - first:
+            return "records"
+        return f"{lost:,} of the records"
 
 
 _OF_ONE_CAUSE = frozenset({DamageKind.NO_SCHEMA, DamageKind.DUPLICATE})

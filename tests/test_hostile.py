@@ -127,14 +127,24 @@ def survives(data: bytes, what: str, *, count: bool = True) -> tuple[list[tuple[
             told |= bool(verify(folder).problems)
             assert not count or tracemalloc.get_traced_memory()[1] < BOUND, "too much memory"
             assert told or facts(folder) == sound_facts() or not _has_footer(data), "silence"
-            recover(folder, force=True)
-            assert verify(folder).ok, f"{what}: not clean after recovery"
+            assert mended(folder) or path.read_bytes() == data, f"{what}: not clean afterwards"
             read_all(folder)
         except Exception as error:
             raise AssertionError(f"{what}: {error!r}") from error
         finally:
             tracemalloc.stop()
     return records, told
+
+
+def mended(folder: Path) -> bool:
+    """Recover, unless it says that only a newer version could; whether the run is clean then."""
+    try:
+        recover(folder, force=True)
+    except runlog.Error as error:
+        if "a newer runlog is needed" not in str(error):
+            raise
+        return False
+    return verify(folder).ok
 
 
 @functools.cache

@@ -41,7 +41,7 @@ def _in_tail(
         twice = [
             e.seq
             for e in entries(other, writer, unread.append)
-            if e.seq in own and _content(e) != _content(own[e.seq])
+            if e.seq in own and content(e) != content(own[e.seq])
         ]
         if unread:
             continue  # what is missing there is told already, and is no other content
@@ -56,7 +56,7 @@ def _in_tail(
                     yield Damage(file, kind, frame.offset, frame.size, detail=detail)
 
 
-def _content(entry: Entry) -> tuple[Any, ...]:
+def content(entry: Entry) -> tuple[Any, ...]:
     """A record in a form that is equal only for the same types and bits.
 
     The bytes of a blob aside, which sealing moves to a frame of their own.

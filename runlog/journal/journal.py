@@ -41,6 +41,8 @@ class Journal:
     Args:
         files: of the writer.
         folder: that they were found in, to look again; None if they are all that is to be read.
+        strict: raise an error of the system (OSError) wherever it is met, instead of reporting it
+            as damage.
 
     Attributes:
         writer: its id.
@@ -53,8 +55,11 @@ class Journal:
         FormatError: a file is no runlog file at all.
     """
 
-    def __init__(self, files: names.Files, folder: Path | None = None) -> None:
+    def __init__(
+        self, files: names.Files, folder: Path | None = None, *, strict: bool = False
+    ) -> None:
         self.writer = files.writer
+        self._strict = strict
         self._folder = folder
         self._open(files)
         self._contents: Contents | None = None
@@ -66,11 +71,11 @@ class Journal:
         sources: list[FileSource] = []
         for path in files.tails:
             with contextlib.suppress(FileNotFoundError):
-                sources.append(FileSource(path))
+                sources.append(FileSource(path, strict=self._strict))
         self._tails = sources
         self._sealed: FileSource | None = None
         if files.journal is not None:
-            self._sealed = FileSource(files.journal)
+            self._sealed = FileSource(files.journal, strict=self._strict)
         everything = [*([self._sealed] if self._sealed else []), *self._tails]
         if not everything:
             raise NotFound(f"the files of writer {self.writer} are gone")
@@ -115,6 +120,11 @@ class Journal:
         return self.header.generation if self.header is not None else 0
 
     @property
+    def sealed(self) -> FileSource | None:
+        """Its `.rlog` file, if there is one."""
+        return self._sealed
+
+    @property
     def tails(self) -> int:
         """How many tails there are."""
         return len(self._tails)
@@ -144,6 +154,8 @@ class Journal:
         """The writer's files as they are by now; None if they are not to be looked for."""
         if self._folder is None:
             return None
+        if self._strict:
+            return next((f for f in names.find(self._folder) if f.writer == self.writer), None)
         return (listing or names.Listing(self._folder)).of(self.writer)
 
     def footer(self) -> dict[str, Any] | None:
@@ -196,6 +208,10 @@ class Journal:
         for segment in self.segments():
             totals.add(segment, self.writer, report, every=every)
         return totals
+
+    def contents(self) -> Contents:
+        """What its files hold, by where it stands."""
+        return self._read()
 
     def segments(self) -> list[Segment]:
         """All records, in order of seq."""
@@ -322,11 +338,8 @@ def _twice(segment: Segment, table: Table) -> Iterator[Damage]:
     twice = sorted(raw.seq for raw in segment.others.all(lambda _: None) if raw.seq in rows)
     if twice:
         detail = "rows and other records of the chunk have the same sequence numbers"
-        kind, span = DamageKind.MALFORMED, (segment.first_seq, segment.last_seq)
-        lost = len(twice)
-        yield Damage(
-            segment.file, kind, segment.offset, None, *span, records_lost=lost, detail=detail
-        )
+        kind, lost = DamageKind.MALFORMED, len(twice)
+        yield Damage(segment.file, kind, segment.offset, records_lost=lost, detail=detail)
 
 
 def _table_damage(table: Table) -> Iterator[Damage]:
@@ -352,8 +365,12 @@ def _table_damage(table: Table) -> Iterator[Damage]:
     yield from found
 
 
-def open_journals(path: Path) -> list[Journal]:
+def open_journals(path: Path, *, strict: bool = False) -> list[Journal]:
     """Journals of a run's folder, or of the writer whose file it is.
+
+    Args:
+        path: of the folder or file.
+        strict: as in `Journal`.
 
     Raises:
         NotFound: nothing is there.
@@ -361,7 +378,7 @@ def open_journals(path: Path) -> list[Journal]:
     """
     for attempt in range(_RETRIES):
         try:
-            return _open(path)
+            return _open(path, strict=strict)
         except FileNotFoundError:
             # A tail was sealed between listing and opening.
             if attempt == _RETRIES - 1:
@@ -371,18 +388,18 @@ def open_journals(path: Path) -> list[Journal]:
     raise AssertionError
 
 
-def _open(path: Path) -> list[Journal]:
+def _open(path: Path, *, strict: bool) -> list[Journal]:
     if path.is_dir():
         found = names.find(path)
         if not found:
             raise FormatError(f"{path} is not a run: it holds no .rlog or .rtail file")
-        return [Journal(files, path) for files in found]
+        return [Journal(files, path, strict=strict) for files in found]
     if not path.exists():
         raise NotFound(f"{path} does not exist")
     if path.suffix == names.TAIL:
-        return [Journal(names.Files(path.name.split(".")[0], None, [path]))]
+        return [Journal(names.Files(path.name.split(".")[0], None, [path]), strict=strict)]
     if path.suffix == names.JOURNAL:
         writer = path.name.removesuffix(names.JOURNAL)
         own = [f for f in names.find(path.parent) if f.writer == writer]
-        return [Journal(files, path.parent) for files in own]
-    return [Journal(names.Files(path.name, path, []))]
+        return [Journal(files, path.parent, strict=strict) for files in own]
+    return [Journal(names.Files(path.name, path, []), strict=strict)]

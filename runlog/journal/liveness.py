@@ -39,8 +39,21 @@ def alive(journal: Journal, listing: Listing | None = None) -> bool:
 
 def writing(journal: Journal) -> bool:
     """Whether a journal's writer is at work now, as far as one can tell."""
-    if not journal.open:
-        return False
+    return journal.open and _at_work(journal)
+
+
+def may_write(journal: Journal) -> bool:
+    """Whether a journal's writer may still add to it: also one that has no tail at the moment.
+
+    It has none yet when it begins, and none any more when it is about to write the footer.
+    """
+    if journal.open:
+        return _at_work(journal)
+    ended = journal.footer() is not None or journal.totals().status.finish is not None
+    return not ended and _at_work(journal)
+
+
+def _at_work(journal: Journal) -> bool:
     start = journal.totals().status.start
     if start is not None and start.pid is not None and start.host == os.uname().nodename:
         return process_lives(start.pid)

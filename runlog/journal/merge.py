@@ -5,17 +5,14 @@ The rules are those of spec/format.md, "One journal". Directories and tails are 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 from runlog.damage import Damage, DamageKind, joined
 from runlog.frozen import field, replace, slotted
-from runlog.journal import tails
+from runlog.journal import losses, tails
 from runlog.journal.source import FileSource
 from runlog.journal.spans import Spans
-from runlog.records import Loss
-from runlog.records.declare import BY_CLASS
 from runlog.segment.from_tail import from_stretches, names_in
 from runlog.segment.pages import open_chunk
 from runlog.segment.segment import Own, PageLost, Segment
@@ -24,7 +21,6 @@ from runlog.wire.frames import Frame
 from runlog.wire.row import Names
 from runlog.wire.tail import Stretch, gap
 
-_LOSS: Final = BY_CLASS[Loss].tag
 _TORN: Final = frozenset(
     {DamageKind.CUT, DamageKind.ZEROS, DamageKind.CHECKSUM, DamageKind.GARBAGE}
 )
@@ -240,7 +236,7 @@ class _Reading:
     def _settled(self) -> list[Damage]:
         """Damage with the sequence numbers that are truly missing, and gaps that none explains."""
         out, spans = self.out, self.spans
-        known = self._stated()
+        known = losses.numbers(losses.stated(out.segments, self.writer))
         missing = Spans()
         end_of_all = max(spans.last, out.highest_seq)
         for first, last in spans.missing(1, end_of_all):
@@ -275,18 +271,6 @@ class _Reading:
                 settled.append(damage)
         name = next(s.path.name for s in (self.sealed, *self.tails) if s is not None)
         return settled + [gap(name, None, *span) for span in missing.spans()]
-
-    def _stated(self) -> Spans:
-        """Sequence numbers whose loss the journal itself states."""
-        known = Spans()
-        for segment in self.out.segments:
-            with contextlib.suppress(PageLost, codec.Malformed):
-                for raw in segment.others.of(_LOSS):
-                    entry = codec.decode(raw.tag, raw.seq, raw.time, self.writer, raw.payload)
-                    loss: Loss = entry.record
-                    if loss.first_seq is not None and loss.last_seq is not None and not loss.key:
-                        known.add(loss.first_seq, loss.last_seq)
-        return known
 
     def _arrives(self, damage: Damage) -> bool:
         """Whether it is the torn end of a file, and only a write that was on its way."""

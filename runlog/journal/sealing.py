@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -17,6 +18,7 @@ from zlib import crc32
 import numpy as np
 
 from runlog.frozen import replace
+from runlog.journal.source import blocks
 from runlog.records import Blob
 from runlog.records.declare import BY_CLASS
 from runlog.segment.chunk import seal
@@ -24,7 +26,7 @@ from runlog.segment.segment import Held, Raw, Segment
 from runlog.totals.footer import to_footer
 from runlog.totals.totals import Totals
 from runlog.wire import codec, framing
-from runlog.wire.frames import Place, SealedFrame, build
+from runlog.wire.frames import Frame, Place, Read, SealedFrame, build, contents, envelope
 
 _BLOB_TAG = BY_CLASS[Blob].tag
 _KEPT_FREE: Final = 8 << 20
@@ -42,7 +44,13 @@ class SealedFile:
     """
 
     def __init__(
-        self, path: Path, fd: int, header: framing.FileHeader, *, store: bool = False
+        self,
+        path: Path,
+        fd: int,
+        header: framing.FileHeader,
+        *,
+        store: bool = False,
+        predecessor: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self.salt = header.salt
@@ -52,14 +60,28 @@ class SealedFile:
         self.last_seq = header.first_seq - 1
         self.size = framing.FILE_HEADER_SIZE
         self._store = store
+        self._predecessor = predecessor
         self._digests: set[str] = set()
         self._index: list[list[int | None]] = []
         self._fd = fd
         self._previous = hashlib.sha256(header.encode()).digest()
 
     @classmethod
-    def create(cls, path: Path, header: framing.FileHeader, *, store: bool = False) -> SealedFile:
+    def create(
+        cls,
+        path: Path,
+        header: framing.FileHeader,
+        *,
+        store: bool = False,
+        predecessor: Mapping[str, Any] | None = None,
+    ) -> SealedFile:
         """A new file with its header written.
+
+        Args:
+            path: of the file.
+            header: of the file.
+            store: without compression, so that the bytes do not depend on zstd.
+            predecessor: what the first frame says of the file that this one takes the place of.
 
         Raises:
             OSError: it exists, or cannot be made; nothing is left behind.
@@ -72,7 +94,7 @@ class SealedFile:
             os.close(fd)
             path.unlink(missing_ok=True)
             raise
-        return cls(path, fd, header, store=store)
+        return cls(path, fd, header, store=store, predecessor=predecessor)
 
     def append(self, segment: Segment, *, sync: bool = True) -> None:
         """Seal a segment; durable when this returns, or if `sync` is False, after `sync`.
@@ -96,6 +118,12 @@ class SealedFile:
         self.totals.add(segment, self.writer, lambda _: None)
         self.last_seq = max(self.last_seq, segment.last_seq)
 
+    @property
+    def newest(self) -> int:
+        """Offset of the frame that was appended last; of the first one, if there is none."""
+        place = self._index[-1][0] if self._index else None
+        return framing.FILE_HEADER_SIZE if place is None else place
+
     def sync(self) -> None:
         """Make what was appended durable.
 
@@ -104,16 +132,46 @@ class SealedFile:
         """
         os.fsync(self._fd)
 
-    def copy(self, header: framing.FrameHeader, head: dict[str, Any], body: bytes) -> None:
-        """Append a frame of a type that this version does not know, as it is (law L7).
+    def keep(self, frame: Frame, read: Read, segment: Segment | None = None) -> None:
+        """Append a frame of the same file, at the place that it has there, byte for byte.
+
+        Args:
+            frame: of an older copy of this file; all frames before it are here already.
+            read: gives bytes of that copy.
+            segment: what it holds, if it is a chunk.
 
         Raises:
-            OSError: it could not be written.
+            OSError: it could not be read or written.
+            codec.Malformed: its head is damaged.
         """
+        self._take(frame, frame.head(read), segment)
+        self._append(blocks(read, frame.offset, frame.header.size))
+
+    def copy(self, frame: Frame, read: Read, segment: Segment | None = None) -> None:
+        """Append a frame of another file: its body as it is stored, under a head of this file's.
+
+        Frames of types that this version does not know are copied too (law L7).
+
+        Raises:
+            OSError: it could not be read or written.
+            codec.Malformed: its head is damaged.
+        """
+        header = frame.header
+        head = contents(frame.head(read))
         span = (header.first_seq, header.last_seq, header.records)
-        again = 0 if header.twice else None
-        own = {key: value for key, value in head.items() if key != "prev"}
-        self._frame(build(header.type, self._place, own, [body], span, again), None)
+        made = envelope(header.type, self._place, head, header.body_size, span, twice=header.twice)
+        self._take(replace(frame, header=made.header), head, segment)
+        body = blocks(read, frame.body, header.body_size)
+        self._append(_joined(made.front, body, made.back))
+
+    def _take(self, frame: Frame, head: Mapping[str, Any], segment: Segment | None) -> None:
+        """Count in what a frame holds that is copied."""
+        self._note(frame.header, segment)
+        if frame.header.type == framing.FRAME_BLOB:
+            self._digests.add(head["digest"])
+        if segment is not None:
+            self.totals.add(segment, self.writer, lambda _: None)
+            self.last_seq = max(self.last_seq, segment.last_seq)
 
     def finish(self) -> None:
         """Write the footer and close; durable when this returns.
@@ -127,7 +185,7 @@ class SealedFile:
         made = build(framing.FRAME_FOOTER, self._place, head, [trailer], span, None)
         before = self.size
         try:
-            self._append(made.data)
+            self._append([made.data])
             os.fsync(self._fd)
         except BaseException:
             self.size = before
@@ -167,10 +225,16 @@ class SealedFile:
 
     @property
     def _place(self) -> Place:
-        return Place(self.salt, self.generation, self._previous, self._store)
+        first = self.size == framing.FILE_HEADER_SIZE
+        predecessor = self._predecessor if first else None
+        return Place(self.salt, self.generation, self._previous, self._store, predecessor)
 
     def _frame(self, made: SealedFrame, segment: Segment | None) -> None:
-        header = made.header
+        self._note(made.header, segment)
+        self._append([made.data])
+
+    def _note(self, header: framing.FrameHeader, segment: Segment | None) -> None:
+        """Put the frame that comes next into the footer's index."""
         steps = None
         if segment is not None and segment.table is not None:
             steps = segment.table.stats.on_time
@@ -188,20 +252,31 @@ class SealedFile:
                 steps.max_step if steps else None,
             ]
         )
-        self._append(made.data)
 
-    def _append(self, data: bytes) -> None:
-        done = 0
-        view = memoryview(data)
-        while done < len(data):
-            done += os.pwrite(self._fd, view[done:], self.size + done)
-        self.size += len(data)
-        self._previous = hashlib.sha256(data).digest()
+    def _append(self, parts: Iterable[bytes]) -> None:
+        """Write a frame, given in parts, behind the ones before it."""
+        digest = hashlib.sha256()
+        size = self.size
+        for data in parts:
+            done = 0
+            view = memoryview(data)
+            while done < len(data):
+                done += os.pwrite(self._fd, view[done:], size + done)
+            size += len(data)
+            digest.update(data)
+        self.size = size
+        self._previous = digest.digest()
 
     def _truncate(self) -> None:
         # If not, the next append overwrites the same bytes, and a reader passes over a cut frame.
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self.size)
+
+
+def _joined(front: bytes, body: Iterator[bytes], back: bytes) -> Iterator[bytes]:
+    yield front
+    yield from body
+    yield back
 
 
 def keep_memory() -> None:

@@ -7,9 +7,11 @@ again, for some milliseconds in all, whether a sound frame has come to stand the
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,17 @@ PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008)
 """Seconds before each further look at a torn end. A writer needs microseconds, once it runs."""
 QUIET: Final = 60.0
 """Seconds after which nobody is still writing what stands in a file."""
+_BLOCK: Final = 1 << 20
+
+
+def blocks(read: frames.Read, offset: int, size: int) -> Iterator[bytes]:
+    """Bytes of a file in pieces of a MiB, so that a frame of any size fits into memory."""
+    for begin in range(0, size, _BLOCK):
+        yield read(offset + begin, min(_BLOCK, size - begin))
+
+
+class ReadFailed(OSError):
+    """The system did not give bytes of a file; `filename` says which."""
 
 
 class FileSource:
@@ -27,6 +40,7 @@ class FileSource:
     Args:
         path: of the file.
         fd: descriptor to read by, which the source then owns; None to open the file.
+        strict: raise `ReadFailed` instead, also where the file has become shorter.
 
     Attributes:
         path: under which it was opened; it may have been removed since.
@@ -34,8 +48,9 @@ class FileSource:
         error: that the system answered with instead of bytes.
     """
 
-    def __init__(self, path: Path, fd: int | None = None) -> None:
+    def __init__(self, path: Path, fd: int | None = None, *, strict: bool = False) -> None:
         self.path = path
+        self._strict = strict
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if fd is None else fd
         self._close = weakref.finalize(self, os.close, self.fd)
         self.size = os.fstat(self.fd).st_size
@@ -53,7 +68,11 @@ class FileSource:
                 if not more:
                     break
                 data += more
+            if len(data) < size and self._strict:
+                raise OSError(errno.EIO, "it has become shorter")
         except OSError as error:
+            if self._strict:
+                raise ReadFailed(error.errno, error.strerror, str(self.path)) from None
             self.error = error
             return b""
         return data
@@ -85,14 +104,16 @@ class FileSource:
     def _now(self) -> FileSource:
         """The same file as it is by now. Opened anew, because only then does NFS ask the server."""
         try:
-            fresh = FileSource(self.path)
-        except OSError:
-            pass
+            fresh = FileSource(self.path, strict=self._strict)
+        except OSError as error:
+            if self._strict and not isinstance(error, FileNotFoundError):
+                raise
         else:
             if os.path.sameopenfile(fresh.fd, self.fd):
                 return fresh
             fresh.close()
-        return FileSource(self.path, os.dup(self.fd))  # it was sealed and removed meanwhile
+        # It was sealed and removed meanwhile.
+        return FileSource(self.path, os.dup(self.fd), strict=self._strict)
 
 
 def _stands(source: FileSource, offset: int) -> bool:

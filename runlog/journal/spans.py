@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 Span = tuple[int, int]
@@ -23,6 +23,18 @@ class Spans:
     def last(self) -> int:
         """The greatest number; 0 if there is none."""
         return self._spans[-1][1] if self._spans else 0
+
+    def __bool__(self) -> bool:
+        return bool(self._spans)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_left(self._spans, number, key=lambda s: s[1])
+        return at < len(self._spans) and self._spans[at][0] <= number
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are."""
+        return sum(last - first + 1 for first, last in self._spans)
 
     def add(self, first: int, last: int) -> None:
         """Put numbers in; nothing if last < first."""
@@ -52,25 +64,27 @@ class Spans:
             self.add(start, end)
 
     def remove(self, first: int, last: int) -> None:
-        """Take numbers out."""
-        kept: list[Span] = []
-        for low, high in self._spans:
-            if high < first or low > last:
-                kept.append((low, high))
-                continue
-            if low < first:
-                kept.append((low, first - 1))
-            if high > last:
-                kept.append((last + 1, high))
-        self._spans = kept
+        """Take numbers out; nothing if last < first."""
+        if last < first:
+            return
+        low, high = self._touched(first, last)
+        kept = [
+            (begin, end)
+            for a, b in self._spans[low:high]
+            for begin, end in ((a, min(b, first - 1)), (max(a, last + 1), b))
+            if begin <= end
+        ]
+        self._spans[low:high] = kept
 
     def within(self, first: int, last: int) -> list[Span]:
         """The part of the set between two numbers, inclusive."""
-        return [
-            (max(low, first), min(high, last))
-            for low, high in self._spans
-            if high >= first and low <= last
-        ]
+        low, high = self._touched(first, last)
+        return [(max(a, first), min(b, last)) for a, b in self._spans[low:high]]
+
+    def _touched(self, first: int, last: int) -> tuple[int, int]:
+        """Which spans have numbers between two, inclusive."""
+        low = bisect_left(self._spans, first, key=lambda s: s[1])
+        return low, max(low, bisect_right(self._spans, last, key=lambda s: s[0]))
 
     def missing(self, first: int, last: int) -> list[Span]:
         """Numbers between two, inclusive, that are not in the set."""

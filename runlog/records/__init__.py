@@ -25,7 +25,7 @@ from runlog.records.life import (
     RunStart,
     RunUpdate,
 )
-from runlog.records.loss import Loss
+from runlog.records.loss import Loss, Salvaged
 from runlog.records.media import Blob
 from runlog.records.metrics import DefineMetric, Log
 from runlog.records.notices import Alert, Restore, Save
@@ -34,6 +34,7 @@ from runlog.records.state import Config, Summary
 __all__ = [
     "Alert", "Blob", "Config", "Console", "DefineMetric", "Detach", "Display", "Enter", "Entry",
     "Environment", "Exit", "Finish", "Join", "Log", "Loss", "MarkPreempting", "ProjectNameAsked",
-    "ProjectUrlAsked", "Rejected", "Restore", "RunStart", "RunUpdate", "Save", "StatusAsked",
-    "Summary", "SweepUrlAsked", "System", "ToHtml", "Unknown", "Unwatch", "UrlAsked", "Watch",
+    "ProjectUrlAsked", "Rejected", "Restore", "RunStart", "RunUpdate", "Salvaged", "Save",
+    "StatusAsked", "Summary", "SweepUrlAsked", "System", "ToHtml", "Unknown", "Unwatch", "UrlAsked",
+    "Watch",
 ]  # fmt: skip

@@ -72,9 +72,9 @@ def aggregated(totals: Totals, journals: Callable[[], Journals], report: Report)
             if op == "last":
                 values[op] = totals.summary[path].value
             elif op == "first":
-                values[op] = tally.first_value(report) if tally else None
+                values[op] = None if tally is None else _first(tally, on_time[path], report)
             else:
-                given = numbers[path] if tally is None else tally.numbers
+                given = numbers[path] if tally is None or tally.begin is None else tally.numbers
                 values[op] = aggregation(given, op, definition.goal)
         if any(value is not None for value in values.values()):
             out[path] = Aggregates(values)
@@ -109,6 +109,13 @@ def _defined(
 def _covered(metric: Metric, definition: Definition, begin: Order | None) -> bool:
     """Whether the statistics of all values are those that the definition asks for."""
     return (begin is None or metric.first > begin) and "first" not in definition.aggregations
+
+
+def _first(tally: Tally, metric: Metric, report: Report) -> Any:
+    """The first value that counts; None if it is one that only statistics tell of."""
+    if tally.first is None or (tally.begin is None and tally.first[0] > metric.first):
+        return None
+    return tally.first_value(report)
 
 
 def step_values(totals: Totals, journals: Callable[[], Journals], report: Report) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def to_footer(totals: Totals, writer: str) -> dict[str, Any]:
         "child": writer in state.children,
         "last": [state.last_time, state.last_step],
         "names": [[key, *_order_out(n.order), n.value] for key, n in state.names],
-        "metrics": _values_out(totals.values),
+        "metrics": _values_out(totals),
         "losses": [[e.seq, e.time, codec.encode(e.record)[1]] for e in totals.losses],
         "definitions": _cells_out(totals.definitions),
         "resets": [
@@ -87,6 +87,26 @@ def from_footer(head: Mapping[str, Any], writer: str) -> Totals:
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise codec.Malformed(f"the footer is malformed: {error!r}") from None
+
+
+FACTS: Final = ("config", "summary", "definitions", "resets", "names", "last", "tags", "metrics")
+"""What of a footer a `salvaged` record may have."""
+
+
+def to_facts(totals: Totals, writer: str) -> dict[str, Any]:
+    """What totals say as the map of a `salvaged` record; empty if that is nothing."""
+    facts, nothing = to_footer(totals, writer), to_footer(Totals(), writer)
+    return {name: facts[name] for name in FACTS if facts[name] != nothing[name]}
+
+
+def from_facts(facts: Mapping[str, Any], writer: str) -> Totals:
+    """The reverse of `to_facts`; other keys are passed over.
+
+    Raises:
+        codec.Malformed: the map is not such a one.
+    """
+    known = {name: facts[name] for name in FACTS if name in facts}
+    return from_footer({**to_footer(Totals(), writer), **known}, writer)
 
 
 def _maybe(what: str, value: Any) -> int | None:
@@ -203,14 +223,17 @@ _INTEGERS: Final = (
 )  # fmt: skip
 
 
-def _values_out(values: Mapping[Part, Values]) -> dict[str, list[Any]]:
+def _values_out(totals: Totals) -> dict[str, list[Any]]:
+    values = list(totals.values.items())
+    if totals.journals > 1:  # merged: what was salvaged comes last
+        values.sort(key=lambda item: item[1].first)
     rows = [
         [
             wire_key(path), WORDS[code], late, v.count, n.count, n.nan, n.min, n.max,
             *exact.parts(n.sum), v.first_step, v.last_step, v.last, *_order_out(v.order),
             *_order_out(v.first),
         ]
-        for (path, code, late), v in values.items()
+        for (path, code, late), v in values
         for n in (v.numbers,)
     ]  # fmt: skip
     columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)

@@ -24,15 +24,18 @@ from runlog.records import (
     Loss,
     RunStart,
     RunUpdate,
+    Salvaged,
     Summary,
 )
 from runlog.records.declare import BY_CLASS
 from runlog.segment.segment import PageLost, Report, Segment, Table
 from runlog.totals.metric import Metric, Values, metric
+from runlog.wire import codec
 from runlog.wire.framing import TAG_LOG
 
 _FOLDED: Final = frozenset(
-    BY_CLASS[cls].tag for cls in (RunStart, RunUpdate, Finish, Config, Summary, DefineMetric, Loss)
+    BY_CLASS[cls].tag
+    for cls in (RunStart, RunUpdate, Finish, Config, Summary, DefineMetric, Loss, Salvaged)
 )
 """Types of records, rows aside, that change a fold."""
 
@@ -107,7 +110,7 @@ class Totals:
         for raw in segment.others.all(report, counts.keys() - {TAG_LOG} if every else _FOLDED):
             entry = decode_raw(segment, raw, writer, report)
             if entry is not None:
-                self._add_entry(entry)
+                self._add_entry(entry, segment, report)
         for tag, count in counts.items():
             if tag != TAG_LOG:
                 self.by_tag[tag] = self.by_tag.get(tag, 0) + count
@@ -140,7 +143,7 @@ class Totals:
                     cells[path] = Cell(order, column.place, column.last)
         self.summary = put(self.summary, cells)
 
-    def _add_entry(self, entry: Entry) -> None:
+    def _add_entry(self, entry: Entry, segment: Segment, report: Report) -> None:
         self.config = config.apply(self.config, entry)
         self.summary = summary.apply(self.summary, entry)
         self.status = status.apply(self.status, entry)
@@ -148,6 +151,18 @@ class Totals:
         self.resets = summary.resets(self.resets, entry)
         if isinstance(entry.record, Loss):
             self.losses.append(entry)
+        elif isinstance(entry.record, Salvaged):
+            self._add_salvaged(entry, segment, report)
+
+    def _add_salvaged(self, entry: Entry, segment: Segment, report: Report) -> None:
+        """Take facts that records no longer tell as if they did."""
+        from runlog.segment.entries import malformed  # deferred, as above
+        from runlog.totals.footer import from_facts  # deferred: it imports this module
+
+        try:
+            self.merge(from_facts(entry.record.totals, entry.writer))
+        except codec.Malformed as error:
+            report(malformed(segment.file, segment.offset, entry.seq, str(error)))
 
     def merge(self, other: Totals) -> None:
         """Count another journal's totals in."""

@@ -53,6 +53,13 @@ def add(a: Exact, b: Exact) -> Exact:
     return total >> spare, low + spare
 
 
+def less(a: Exact, b: Exact) -> Exact:
+    """What is to be added to `b` to make `a`; `a` itself, where one of them is not finite."""
+    if isinstance(a, float) or isinstance(b, float):
+        return a
+    return add(a, (-b[0], b[1]))
+
+
 def to_float(total: Exact) -> float:
     """The nearest float64, ties to even; ±inf where it is beyond the range."""
     if isinstance(total, float):

@@ -123,12 +123,78 @@ class Place:
         generation: of the file.
         previous: SHA-256 of the frame before, or of the file header.
         store: whether nothing is compressed, so that the bytes do not depend on zstd.
+        predecessor: of the first frame of a file that repair wrote: what it takes the place of.
     """
 
     salt: bytes
     generation: int
     previous: bytes
     store: bool = False
+    predecessor: Mapping[str, Any] | None = None
+
+
+PLACED: Final = frozenset({"prev", "predecessor"})
+"""Keys of a head that tell of the frame's place, and not of what it holds."""
+
+
+def contents(head: Mapping[str, Any]) -> dict[str, Any]:
+    """A head without what tells of its frame's place: what a copy in another file says too."""
+    return {key: value for key, value in head.items() if key not in PLACED}
+
+
+@frozen
+class Envelope:
+    """What stands around the body of a sealed frame.
+
+    Attributes:
+        front: header and head.
+        back: their copies; empty if nothing is kept twice.
+        header: of the frame.
+    """
+
+    front: bytes
+    back: bytes
+    header: FrameHeader
+
+
+def envelope(
+    type_: int,
+    place: Place,
+    head: Mapping[str, Any],
+    body_size: int,
+    span: tuple[int, int, int],
+    *,
+    twice: bool,
+) -> Envelope:
+    """Header and head of a sealed frame whose body is written apart.
+
+    Args:
+        type_: of the frame.
+        place: where it goes.
+        head: its map, without `prev`.
+        body_size: bytes of the body, copies of its first parts among them.
+        span: first seq, last seq, number of records.
+        twice: whether header and head are kept twice.
+    """
+    of_place: dict[str, Any] = {"prev": place.previous}
+    if place.predecessor is not None:
+        of_place["predecessor"] = place.predecessor
+    raw = codec.pack({**of_place, **head})
+    packed = raw if place.store else zstd.compress([raw])[0]
+    flags = 0 if place.store else framing.FLAG_HEAD_ZSTD
+    flags |= framing.FLAG_TWICE if twice else 0
+    header = FrameHeader(
+        type_,
+        flags,
+        len(packed),
+        (2 if twice else 1) * (FRAME_HEADER_SIZE + len(packed)) + body_size,
+        *span,
+        head_raw=len(raw),
+        head_crc=crc32(packed),
+        generation=place.generation,
+    )
+    back = packed + header.encode(place.salt, END) if twice else b""
+    return Envelope(header.encode(place.salt) + packed, back, header)
 
 
 def build(
@@ -152,28 +218,9 @@ def build(
     Returns:
         The frame.
     """
-    raw = codec.pack({"prev": place.previous, **head})
-    packed = raw if place.store else zstd.compress([raw])[0]
-    flags = 0 if place.store else framing.FLAG_HEAD_ZSTD
-    end: list[bytes] = []
-    if vital is not None:
-        flags |= framing.FLAG_TWICE
-        end = [*body[:vital], packed]
-    size = FRAME_HEADER_SIZE + len(packed) + sum(map(len, body)) + sum(map(len, end))
-    size += FRAME_HEADER_SIZE if end else 0
-    header = FrameHeader(
-        type_,
-        flags,
-        len(packed),
-        size,
-        *span,
-        head_raw=len(raw),
-        head_crc=crc32(packed),
-        generation=place.generation,
-    )
-    if end:
-        end.append(header.encode(place.salt, END))
-    return SealedFrame(b"".join([header.encode(place.salt), packed, *body, *end]), header)
+    parts = [*body, *(body[:vital] if vital is not None else [])]
+    around = envelope(type_, place, head, sum(map(len, parts)), span, twice=vital is not None)
+    return SealedFrame(b"".join([around.front, *parts, around.back]), around.header)
 
 
 @frozen

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.laws import kit
+
 from .conftest import Call, Job, flip, journal_of
 
 Train = Callable[..., Path]
@@ -66,6 +68,21 @@ def test_recovering_a_damaged_run_says_what_it_cost(damaged: Path, call: Call) -
     assert "Lost  as the journal itself states" in call("inspect", damaged).out
 
 
+def test_what_only_the_footer_knows_of_a_lost_record_is_told(train: Train, call: Call) -> None:
+    path = journal_of(train(id="abcd1234"))
+    page = kit.page(path, "records 1")  # the start of the run
+    assert page.copy is not None
+    flip(path, page.start)
+    flip(path, page.copy)
+    before = call("inspect", "abcd1234", "--json").json()
+    result = call("recover", "abcd1234")
+    assert result.code == 0
+    assert "still known from the footer or statistics: run" in result.out
+    after = call("inspect", "abcd1234", "--json").json()
+    names = ("id", "project", "name", "config", "summary", "status")
+    assert [after[name] for name in names] == [before[name] for name in names]
+
+
 def test_recovering_a_sound_run_changes_nothing(train: Train, call: Call) -> None:
     folder = train(id="abcd1234")
     before = journal_of(folder).read_bytes()
@@ -75,11 +92,14 @@ def test_recovering_a_sound_run_changes_nothing(train: Train, call: Call) -> Non
     assert journal_of(folder).read_bytes() == before
 
 
-def test_a_running_job_is_not_recovered_under_its_feet(job: Callable[..., Job], call: Call) -> None:
+def test_a_running_job_is_not_recovered_under_its_feet(
+    job: Callable[..., Job], damaged: Path, call: Call
+) -> None:
     live = job("live0001")
-    result = call("recover", "live0001")
-    assert result.code != 0
-    assert "live0001" in result.sentence()
+    result = call("recover", damaged, "live0001")
+    assert result.code == 1
+    assert "live0001" in result.err
+    assert result.out.startswith("recovered"), "what was done before is told all the same"
     live.go_on("more")
     live.go_on("done")
     assert call("verify", "live0001").code == 0

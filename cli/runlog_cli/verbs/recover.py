@@ -20,27 +20,40 @@ def verb(
     force: Annotated[
         bool, typer.Option("--force", help="Also where a process seems to be writing still.")
     ] = False,
+    unreadable_as_lost: Annotated[
+        bool,
+        typer.Option(
+            "--unreadable-as-lost",
+            help="Go on where the system cannot read a file, and state what stood there as lost.",
+        ),
+    ] = False,
     as_json: options.JsonList = False,
 ) -> None:
     """Make crashed or damaged runs clean again; exit code 3 if records were lost.
 
-    What cannot be read is stated in a record of the new journal. The original of a damaged file is
-    kept. A crashed run can also be read as it is: this makes it smaller and quicker to read.
+    What is damaged is stated in a record of the new journal, which is compared with the old one
+    before it takes its place. The original of a damaged file is kept. A crashed run can also be
+    read as it is: this makes it smaller and quicker to read.
     """
     paths = [runlog.find_run(run, root) for run in runs or [options.LATEST]]
-    done = [_recover(path, force=force) for path in paths]
-    if as_json:
-        render.document(done)
-    else:
-        for recovered in done:
-            _print(recovered)
+    done: list[journal.Recovered] = []
+    try:
+        for path in paths:
+            done.append(_recover(path, force=force, unreadable_as_lost=unreadable_as_lost))
+            if not as_json:
+                _print(done[-1])
+    finally:  # what was done is told, though a later one fails
+        if as_json and done:
+            render.document(done)
     if any(recovered.lost for recovered in done):
         raise typer.Exit(options.EXIT_LOSS)
 
 
-def _recover(path: Path, *, force: bool) -> journal.Recovered:
+def _recover(path: Path, *, force: bool, unreadable_as_lost: bool) -> journal.Recovered:
     with render.progress(f"recovering {path}") as advance:
-        return journal.recover(path, force=force, progress=advance)
+        return journal.recover(
+            path, force=force, unreadable_as_lost=unreadable_as_lost, progress=advance
+        )
 
 
 def _print(recovered: journal.Recovered) -> None:
@@ -56,5 +69,8 @@ def _print(recovered: journal.Recovered) -> None:
     console.print(Text.assemble(outcome, where, (remark, "dim")), soft_wrap=True)
     for item in recovered.lost:
         console.print(Text(f"  {render.describe(item)}"), soft_wrap=True)
+    if recovered.salvaged:
+        facts = text.printable(", ".join(recovered.salvaged))
+        console.print(Text(f"  still known from the footer or statistics: {facts}"), soft_wrap=True)
     for kept in recovered.kept:
         render.say(f"The damaged original is kept as {text.printable(str(kept))}")
