@@ -120,11 +120,18 @@ class Saver:
         while not self._stop:
             self._wake.wait(POLL)
             self._wake.clear()
-            with self._lock:
-                pending, self._work.pending = self._work.pending, []
-                live = [f for f in self._work.files.values() if f.policy == "live"]
-            for file in [*pending, *live]:
-                self._keep(file)
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - law L8
+                self._recorder.failed("save", error)
+
+    def _look(self) -> None:
+        """Keep what is waiting, and what has changed."""
+        with self._lock:
+            pending, self._work.pending = self._work.pending, []
+            live = [f for f in self._work.files.values() if f.policy == "live"]
+        for file in [*pending, *live]:
+            self._keep(file)
 
     def _keep(self, file: _File) -> None:
         """Keep a file as it is now, if that is not kept yet. Never raises (law L8)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,11 +31,22 @@ def teardown(exit_code: int | None = None) -> None:
 
     Args:
         exit_code: 0 or None for success.
-    """
-    from runlog.run import endings
 
-    for recorder in endings.live():
-        recorder.end(exit_code or 0, None)
+    Raises:
+        ArgumentTypeError: the exit code is not a whole number.
+    """
+    from runlog.arguments import whole
+    from runlog.run import endings
+    from runlog.run.facade import REFUSALS, Alone
+
+    try:
+        code = whole("exit_code", exit_code or 0)
+        for recorder in endings.live():
+            recorder.end(code, None)
+    except REFUSALS:
+        raise
+    except Exception as error:  # noqa: BLE001 - law L8
+        Alone().failed("teardown", error)
 
 
 def require(*args: Any, **kwargs: Any) -> None:
@@ -61,10 +73,11 @@ _printed: set[str] = set()
 
 
 def _term(text: str, newline: bool, repeat: bool) -> None:
-    if not repeat and text in _printed:
-        return
-    _printed.add(text)
-    say(text, end="\n" if newline else "")
+    with contextlib.suppress(Exception):  # whatever was given to be printed
+        text = str(text)
+        if repeat or text not in _printed:
+            _printed.add(text)
+            say(text, end="\n" if newline else "")
 
 
 def sweep(*args: Any, **kwargs: Any) -> NoReturn:
