@@ -18,7 +18,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("frozen", "visible"),
     ("damage", "keys", "messages", "version"),
     ("errors", "forking"),
-    ("arguments",),
+    ("arguments", "within"),
     ("records",),
     ("fold",),
     ("wire",),

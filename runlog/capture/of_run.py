@@ -118,4 +118,4 @@ class Capturing:
 
         folder = self._recorder.folder
         with RunView(folder) as view:
-            write_output_log(view, folder / "files" / "output.log")
+            write_output_log(view, folder)

@@ -206,7 +206,7 @@ def _id(settings: Settings, project: Path) -> str:
             raise ArgumentValueError(
                 f"resume_from names run {moment.run} and id is {given}; leave one of them out"
             )
-        return identity.run_id(moment.run)
+        return moment.run
     if settings.fork_from is not None:
         moment = Moment.parse("fork_from", settings.fork_from)
         if given == moment.run:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runlog.errors import ArgumentTypeError, ArgumentValueError, NotFound, UnsupportedError
+from runlog.errors import NotFound, UnsupportedError
 from runlog.messages import say
 
 if TYPE_CHECKING:
@@ -153,13 +153,10 @@ class Api:
             NotFound: there is no such run.
         """
         from runlog.read.view import open_run
+        from runlog.run import identity
 
-        if not isinstance(path, str):
-            raise ArgumentTypeError(f"path must be a str, not {type(path).__name__}")
-        parts = path.strip("/").split("/")
-        if len(parts) not in {2, 3}:
-            raise ArgumentValueError(f"path must be project/id, not {path!r}")
-        return open_run(self._root / parts[-2] / parts[-1])
+        project, run_id = identity.place("path", path)
+        return open_run(self._root / project / run_id)
 
     def runs(self, path: str | None = None, **kwargs: Any) -> Catalog:
         """Runs of a project, or all.
@@ -169,16 +166,19 @@ class Api:
             kwargs: filters and orders of W&B.
 
         Raises:
+            ArgumentValueError: it is not such a path.
             NotFound: there is no such project.
             UnsupportedError: a filter or order is given.
         """
         from runlog.read.catalog import runs
+        from runlog.run import identity
 
         if any(value is not None for value in kwargs.values()):
             raise UnsupportedError(
                 f"Api.runs() takes no {' or '.join(kwargs)} here; filter the list that it gives"
             )
-        folder = self._root if not path else self._root / path.strip("/").split("/")[-1]
+        project = identity.project_name(path.strip("/").split("/")[-1]) if path else ""
+        folder = self._root / project
         if not folder.is_dir():
             raise NotFound(f"there is no project {path} in {self._root}")
         return runs(folder)
