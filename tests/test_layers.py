@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The map of the project: a part may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("frozen",),
+    ("frozen", "visible"),
     ("damage", "keys", "messages", "version"),
     ("errors", "forking"),
-    ("arguments",),
+    ("arguments", "within"),
     ("records",),
     ("fold",),
     ("wire",),

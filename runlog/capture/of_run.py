@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from runlog.messages import brief
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from runlog.capture.console import Capture
@@ -22,7 +24,7 @@ MAX_LOGGED: Final = 20_000
 
 
 class Capturing:
-    """Everything that one run captures."""
+    """Everything that one run captures, once it is begun."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -30,33 +32,56 @@ class Capturing:
         self._sampler: Sampler | None = None
         self._collector: Collector | None = None
         self._printed = 0
-        settings = recorder.settings
+
+    def begin(self) -> None:
+        """Begin. What cannot be captured is told, and the rest is."""
+        recorder, settings = self._recorder, self._recorder.settings
         if recorder.disabled:
             return
-        if settings.console != "off":
-            from runlog.capture import console
+        wanted = {
+            self._begin_console: settings.console != "off",
+            self._begin_system: settings.system and recorder.main,
+            self._begin_environment: settings.environment and recorder.main,
+        }
+        self._each([begin for begin, asked in wanted.items() if asked], "is not captured")
 
-            self._console = console.capture(
-                self._print,
-                settings.console,
-                lock=lambda: recorder.lock,
-                on_trouble=recorder.tell,
-                kept=lambda: recorder.seq,
-            )
-        if settings.system and recorder.main:
-            from runlog.capture.system import Sampler
+    def _each(self, parts: list[Callable[[], object]], trouble: str) -> None:
+        """Call all, whatever one of them does (law L8)."""
+        for part in parts:
+            try:
+                part()
+            except Exception as error:  # noqa: BLE001 - law L8
+                message = f"something {trouble} ({brief(error)})"
+                self._recorder.swallow(trouble, message, error)
 
-            self._sampler = Sampler(self._sample, settings.system_interval)
-            self._sampler.start()
-        if settings.environment and recorder.main:
-            from runlog.capture import environment
+    def _begin_console(self) -> None:
+        from runlog.capture import console
 
-            self._collector = environment.start(
-                recorder.append,
-                recorder.append_blob,
-                git=settings.git,
-                folder=recorder.folder,
-            )
+        recorder = self._recorder
+        self._console = console.capture(
+            self._print,
+            recorder.settings.console,
+            lock=lambda: recorder.lock,
+            on_trouble=recorder.tell,
+            kept=lambda: recorder.seq,
+        )
+
+    def _begin_system(self) -> None:
+        from runlog.capture.system import Sampler
+
+        self._sampler = Sampler(self._sample, self._recorder.settings.system_interval)
+        self._sampler.start()
+
+    def _begin_environment(self) -> None:
+        from runlog.capture import environment
+
+        recorder = self._recorder
+        self._collector = environment.start(
+            recorder.append,
+            recorder.append_blob,
+            git=recorder.settings.git,
+            folder=recorder.folder,
+        )
 
     def _print(self, stream: str, data: bytes) -> None:
         from runlog.records import Console
@@ -78,9 +103,8 @@ class Capturing:
 
     def stop(self) -> None:
         """End, with what is still to come taken in."""
-        for part in (self._collector, self._sampler, self._console):
-            if part is not None:
-                part.stop()
+        parts = [part for part in (self._collector, self._sampler, self._console) if part]
+        self._each([part.stop for part in parts], "of the capture did not end cleanly")
 
     def after(self) -> None:
         """Once the journal is sealed: write what was printed to a plain file.
@@ -94,4 +118,4 @@ class Capturing:
 
         folder = self._recorder.folder
         with RunView(folder) as view:
-            write_output_log(view, folder / "files" / "output.log")
+            write_output_log(view, folder)

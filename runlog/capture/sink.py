@@ -64,26 +64,33 @@ class Sink:
 
     def drain(self) -> None:
         """Emit all that is waiting. What goes wrong in `emit` stays here (law L8)."""
-        if len(_live) > 1 and self._must_not_wait():
-            return  # the next one emits it
-        with self._lock():
-            outer, here.busy = here.busy, True
-            try:
-                while self.pending:
-                    self._emit_first()
-            finally:
-                here.busy = outer
+        try:
+            if len(_live) > 1 and self._must_not_wait():
+                return  # the next one emits it
+            with self._lock():
+                outer, here.busy = here.busy, True
+                try:
+                    while self.pending:
+                        self._emit_first()
+                finally:
+                    here.busy = outer
+        except Exception as error:  # noqa: BLE001 - law L8: the program only prints
+            self.pending.clear()  # or it would grow with all that is printed
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        swallow(error)
+        if not self._reported:
+            self._reported = True
+            with contextlib.suppress(Exception):
+                self._on_trouble(f"console output could not be recorded ({error!r})")
 
     def _emit_first(self) -> None:
         done, before = True, self._kept()
         try:
             self._emit(*self.pending[0])
         except Exception as error:  # noqa: BLE001 - law L8
-            swallow(error)
-            if not self._reported:
-                self._reported = True
-                with contextlib.suppress(Exception):
-                    self._on_trouble(f"console output could not be recorded ({error!r})")
+            self._failed(error)
         except BaseException:  # Ctrl-C: was it before or after the record was written?
             done = self._kept() != before
             raise

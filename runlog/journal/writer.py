@@ -367,7 +367,7 @@ class JournalWriter:
                 if packer.reminded != self._tail_number:
                     self._name_shape(packer)
             frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
-        except (TypeError, ValueError) as error:
+        except codec.Unstorable as error:
             raise ArgumentTypeError(f"a logged value or key cannot be stored: {error}") from None
         if not self._put(frame, seq):
             self.log_leaves(leaves, step, flags)
@@ -385,7 +385,7 @@ class JournalWriter:
         """
         try:
             tag, payload = codec.encode(record)
-        except (TypeError, ValueError) as error:
+        except codec.Unstorable as error:
             name = BY_CLASS[type(record)].name
             raise ArgumentTypeError(f"a value of this {name} cannot be stored: {error}") from None
         with self.lock:

@@ -49,7 +49,8 @@ def _of_active(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(active_run(name), name)(*args, **kwargs)
+        run = _active
+        return getattr(active_run(name) if run is None else run, name)(*args, **kwargs)
 
     call.__doc__ = f"`Run.{name}` of the active run.\n\nRaises:\n    Error: there is none."
     return call
@@ -81,7 +82,8 @@ def log(
     Raises:
         Error: there is none.
     """
-    active_run("log").log(data, step, commit, sync)
+    run = _active
+    (active_run("log") if run is None else run).log(data, step, commit, sync)
 
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
@@ -100,6 +102,14 @@ def restore(
     """
     if _active is not None:
         return _active.restore(name, run_path, replace, root)
-    from runlog.run.restore import restore as of_any_run
+    from runlog.run.facade import REFUSALS, Alone
 
-    return of_any_run(None, name, run_path, replace, root)
+    try:
+        from runlog.run.restore import restore as of_any_run
+
+        return of_any_run(None, name, run_path, replace, root)
+    except REFUSALS:
+        raise
+    except Exception as error:  # noqa: BLE001 - law L8
+        Alone().failed("restore", error)
+        return None

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, NoReturn
 
 from runlog.errors import UnsupportedError
-from runlog.run.facade import Facade, public
+from runlog.run.facade import Facade, nothing, public
 
 Path = str | os.PathLike[str]
 
@@ -31,7 +31,7 @@ class ArtifactCalls(Facade):
     one that was refused.
     """
 
-    @public
+    @public(nothing)
     def log_artifact(
         self,
         artifact_or_path: Any,
@@ -48,7 +48,7 @@ class ArtifactCalls(Facade):
         del artifact_or_path, name, type, aliases, tags
         self._no_artifacts("log_artifact")
 
-    @public
+    @public(nothing)
     def upsert_artifact(
         self,
         artifact_or_path: Any,
@@ -65,7 +65,7 @@ class ArtifactCalls(Facade):
         del artifact_or_path, name, type, aliases, distributed_id
         self._no_artifacts("upsert_artifact")
 
-    @public
+    @public(nothing)
     def finish_artifact(
         self,
         artifact_or_path: Any,
@@ -82,7 +82,7 @@ class ArtifactCalls(Facade):
         del artifact_or_path, name, type, aliases, distributed_id
         self._no_artifacts("finish_artifact")
 
-    @public
+    @public(nothing)
     def use_artifact(
         self,
         artifact_or_name: Any,
@@ -98,7 +98,7 @@ class ArtifactCalls(Facade):
         del artifact_or_name, type, aliases, use_as
         self._no_artifacts("use_artifact")
 
-    @public
+    @public(nothing)
     def link_artifact(
         self, artifact: Any, target_path: str, aliases: list[str] | None = None
     ) -> None:
@@ -110,7 +110,7 @@ class ArtifactCalls(Facade):
         del artifact, target_path, aliases
         self._no_artifacts("link_artifact")
 
-    @public
+    @public(nothing)
     def log_code(
         self,
         root: str | None = ".",
@@ -126,7 +126,7 @@ class ArtifactCalls(Facade):
         del root, name, include_fn, exclude_fn
         self._no_artifacts("log_code")
 
-    @public
+    @public(nothing)
     def log_model(
         self, path: Path, name: str | None = None, aliases: list[str] | None = None
     ) -> None:
@@ -138,7 +138,7 @@ class ArtifactCalls(Facade):
         del path, name, aliases
         self._no_artifacts("log_model")
 
-    @public
+    @public(nothing)
     def use_model(self, name: str) -> str:
         """Not supported yet.
 
@@ -148,7 +148,7 @@ class ArtifactCalls(Facade):
         del name
         self._no_artifacts("use_model")
 
-    @public
+    @public(nothing)
     def link_model(
         self,
         path: Path,

@@ -14,7 +14,7 @@ from runlog.records import (
     UrlAsked,
 )
 from runlog.run import identity
-from runlog.run.facade import Facade, public
+from runlog.run.facade import Facade, empty, nothing, public
 from runlog.run.recorder import Recorder
 from runlog.run.settings import Settings
 
@@ -48,11 +48,11 @@ class Naming(Facade):
         """Project name."""
         return self._start.project
 
-    @public
+    @public(empty)
     def project_name(self) -> str:
         """Project name."""
         self._recorder.leave(ProjectNameAsked())
-        return self.project
+        return self._start.project
 
     @property
     def entity(self) -> str:
@@ -72,7 +72,8 @@ class Naming(Facade):
     @property
     def path(self) -> str:
         """`entity/project/id`, without the entity if absent."""
-        return "/".join(p for p in (self.entity, self.project, self.id) if p)
+        start = self._start
+        return "/".join(p for p in (start.entity, start.project, start.id) if p)
 
     @property
     def dir(self) -> str:
@@ -86,7 +87,7 @@ class Naming(Facade):
 
     @property
     def config_static(self) -> dict[str, Any]:
-        """A copy of the config as it is now."""
+        """A copy of the config as it is now, hidden keys included."""
         return self.config.as_dict()
 
     @property
@@ -139,21 +140,21 @@ class Naming(Facade):
         """The sweep's page on a server; None, as it is synced to none."""
         return None
 
-    @public
+    @public(nothing)
     def get_url(self) -> str | None:
         """The run's page on a server; None, as it is synced to none."""
         self._recorder.leave(UrlAsked())
         self._no_page("get_url")
         return None
 
-    @public
+    @public(nothing)
     def get_project_url(self) -> str | None:
         """The project's page on a server; None, as it is synced to none."""
         self._recorder.leave(ProjectUrlAsked())
         self._no_page("get_project_url")
         return None
 
-    @public
+    @public(nothing)
     def get_sweep_url(self) -> str | None:
         """The sweep's page on a server; None, as it is synced to none."""
         self._recorder.leave(SweepUrlAsked())
@@ -161,7 +162,7 @@ class Naming(Facade):
         return None
 
     def _no_page(self, call: str) -> None:
-        if not self.disabled:
+        if not self._recorder.disabled:
             self._recorder.warn(
                 "url", f"{call}() gives None: the run is local, in {self._recorder.folder}"
             )
@@ -173,8 +174,14 @@ class Naming(Facade):
 
     @name.setter
     def name(self, value: str) -> None:
-        self._recorder.append(RunUpdate(name=identity.text("name", value)), "name")
-        self._name = value
+        self._set_name(value)
+
+    @public(nothing, "name")
+    def _set_name(self, value: str) -> None:
+        new = identity.text("name", value)
+        self._recorder.check_open("name")
+        self._name = new
+        self._recorder.append(RunUpdate(name=new))
 
     @property
     def notes(self) -> str | None:
@@ -183,8 +190,14 @@ class Naming(Facade):
 
     @notes.setter
     def notes(self, value: str) -> None:
-        self._recorder.append(RunUpdate(notes=identity.text("notes", value)), "notes")
-        self._notes = value
+        self._set_notes(value)
+
+    @public(nothing, "notes")
+    def _set_notes(self, value: str) -> None:
+        new = identity.text("notes", value)
+        self._recorder.check_open("notes")
+        self._notes = new
+        self._recorder.append(RunUpdate(notes=new))
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -193,6 +206,11 @@ class Naming(Facade):
 
     @tags.setter
     def tags(self, value: Iterable[str]) -> None:
+        self._set_tags(value)
+
+    @public(nothing, "tags")
+    def _set_tags(self, value: Iterable[str]) -> None:
         new = identity.tags(value)
-        self._recorder.append(RunUpdate(tags=new), "tags")
+        self._recorder.check_open("tags")
         self._tags = new
+        self._recorder.append(RunUpdate(tags=new))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from runlog.errors import ConfigError
-from runlog.messages import say, swallow
+from runlog import messages
+from runlog.errors import ConfigError, UsageError
 from runlog.records import Config
 from runlog.run.config_sources import cleaned, parse_config, stored
+from runlog.run.facade import Alone, Report, nothing, public
 from runlog.wire import codec
 
 
@@ -21,19 +23,21 @@ class RunConfig(Mapping[str, Any]):
     Nested dicts and lists are handed out as they are, so a program that changes one finds it
     changed. Such a change is recorded when the config is next used, and at the run's end.
 
+    What goes wrong with the journal does not show here: the program has the values that it set.
+
     Args:
         append: writes a record.
         allow_val_change: whether values may change where a call does not say; so in notebooks.
-        warn: called with one line about what was ignored.
+        report: told what was ignored, and what went wrong.
     """
 
-    __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_warn")
+    __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_report")
 
     _items: dict[str, Any]
     _lent: dict[str, bytes | None]  # as recorded; None if that failed
     _locked: dict[str, str]
     _append: Callable[[Any], Any]
-    _warn: Callable[[str], None]
+    _report: Report
     _allow: bool
 
     def __init__(
@@ -41,10 +45,10 @@ class RunConfig(Mapping[str, Any]):
         append: Callable[[Any], Any],
         *,
         allow_val_change: bool = False,
-        warn: Callable[[str], None] = say,
+        report: Report | None = None,
     ) -> None:
         own = {
-            "_append": append, "_allow": allow_val_change, "_warn": warn,
+            "_append": append, "_allow": allow_val_change, "_report": report or Alone(),
             "_items": {}, "_lent": {}, "_locked": {},
         }  # fmt: skip
         for name, value in own.items():
@@ -55,30 +59,42 @@ class RunConfig(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         value = self._items[key]
         if isinstance(value, dict | list):
-            if key in self._lent:
-                self._settle(key)
-            else:
-                self._lent[key] = _bits(value)
+            self._lend(key, value)
         return value
 
     def __getattr__(self, key: str) -> Any:
         try:
-            return self[key]
+            value = self._items[key]
         except KeyError:
             raise AttributeError(f"config has no key {key!r}") from None
+        if isinstance(value, dict | list):
+            self._lend(key, value)
+        return value
+
+    @public(nothing, "config")
+    def _lend(self, key: str, value: Any) -> None:
+        """The program gets a value that it can change."""
+        if key in self._lent:
+            self._settle(key)
+        else:
+            self._lent[key] = _bits(value)
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in list(self._items) if not key.startswith("_"))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return sum(not key.startswith("_") for key in list(self._items))
 
     def __contains__(self, key: object) -> bool:
         return key in self._items
 
-    def __repr__(self) -> str:
-        return repr(dict(self))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _apart, (self.as_dict(),)  # a copy is of no run, and so records nothing
 
+    def __repr__(self) -> str:
+        return repr({key: v for key, v in list(self._items.items()) if not key.startswith("_")})
+
+    @public(lambda config: dict(config._items), "config.as_dict")  # noqa: SLF001 - its own
     def as_dict(self) -> dict[str, Any]:
         """A copy, hidden keys included."""
         return {key: _copy(value) for key, value in self._items.items()}
@@ -95,6 +111,7 @@ class RunConfig(Mapping[str, Any]):
     def __setattr__(self, key: str, value: Any) -> None:
         self.update({key: value})
 
+    @public(lambda config, values, *_, **__: config._take(values), "config.update")  # noqa: SLF001 - its own
     def update(self, values: Any, allow_val_change: bool | None = None) -> None:
         """Set several keys at once, as one record.
 
@@ -107,6 +124,7 @@ class RunConfig(Mapping[str, Any]):
             ArgumentTypeError: `values` is none of these, or cannot be stored.
             ConfigError: a value would change and may not, or a file cannot be read; nothing was
                 set.
+            UsageError: the run is finished.
         """
         self.settle()
         new = self._unlocked(cleaned(parse_config(values)))
@@ -114,6 +132,7 @@ class RunConfig(Mapping[str, Any]):
             self._check_unchanged(new)
         self._set(new)
 
+    @public(lambda config, values: config._take(values, over=False), "config.setdefaults")  # noqa: SLF001 - its own
     def setdefaults(self, values: Any) -> None:
         """Set those keys that are not set yet, as one record.
 
@@ -127,6 +146,7 @@ class RunConfig(Mapping[str, Any]):
         new = cleaned(parse_config(values))
         self._set({k: v for k, v in new.items() if k not in self._items})
 
+    @public(lambda config, values, *_, **__: config._take(values), "config.update_locked")  # noqa: SLF001 - its own
     def update_locked(
         self,
         values: Any,
@@ -154,11 +174,13 @@ class RunConfig(Mapping[str, Any]):
         """Record what the program changed in nested values; all else is recorded already."""
         self.settle()
 
+    @public(nothing, "config")
     def preload(self, values: Mapping[str, Any]) -> None:
         """Take over values that the journal has already: no record. Keys that are set stay."""
         for key, value in values.items():
             self._items.setdefault(key, _copy(value))
 
+    @public(nothing, "config.settle")
     def settle(self) -> None:
         """Record changes that the program made inside nested dicts and lists.
 
@@ -180,14 +202,18 @@ class RunConfig(Mapping[str, Any]):
                 self._append(Config(stored(new)))
                 self._lent[key] = now
         except Exception as error:  # noqa: BLE001 - law L8: this may be a mere read
-            swallow(error)
+            messages.swallow(error)
             self._lent[key] = None  # tried once
-            self._warn(f"a change of config {key!r} could not be recorded ({error!r})")
+            self._report.tell(
+                f"a change of config {key!r} could not be recorded ({messages.brief(error)})"
+            )
 
     def _unlocked(self, new: dict[str, Any]) -> dict[str, Any]:
         for key in self._locked.keys() & new.keys():
             if not _same(new.pop(key), self._items[key]):
-                self._warn(f"config {key!r} was locked by {self._locked[key]}; it stays as it is")
+                self._report.tell(
+                    f"config {key!r} was locked by {self._locked[key]}; it stays as it is"
+                )
         return new
 
     def _check_unchanged(self, new: Mapping[str, Any]) -> None:
@@ -199,11 +225,32 @@ class RunConfig(Mapping[str, Any]):
                 )
 
     def _set(self, new: dict[str, Any]) -> None:
-        if new:
+        if not new:
+            return
+        try:
             self._append(Config(stored(new)))
-            self._items.update(new)
-            for key in self._lent.keys() & new.keys():
-                del self._lent[key]
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - law L8: the program has set it all the same
+            self._report.failed("config.update", error)
+        self._items.update(new)
+        for key in self._lent.keys() & new.keys():
+            del self._lent[key]
+
+    def _take(self, values: object, *, over: bool = True) -> None:
+        """Have what the program has set, though it could not be made out. Never raises."""
+        with contextlib.suppress(Exception):
+            if isinstance(values, Mapping):
+                self._items.update(
+                    {key: v for key, v in values.items() if over or key not in self._items}
+                )
+
+
+def _apart(values: dict[str, Any]) -> RunConfig:
+    """A config that belongs to no run."""
+    config = RunConfig(nothing, allow_val_change=True)
+    config.preload(values)
+    return config
 
 
 def _same(a: Any, b: Any) -> bool:

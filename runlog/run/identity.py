@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from runlog import within
 from runlog.capture import secrets as hide
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import replace
@@ -42,9 +43,9 @@ def run_id(given: str | None) -> str:
         raise ArgumentValueError(
             f"a run id must not be empty or have spaces at its ends: {given!r}"
         )
-    if set(given) & set("/\\\0") or given in {".", ".."}:
+    if set(given) & set("/\\") or given in {".", ".."}:
         raise ArgumentValueError(f"a run id must not contain path separators: {given!r}")
-    return given
+    return _unicode("a run id", within.without_controls("a run id", given))
 
 
 def project_name(given: str | None) -> str:
@@ -63,7 +64,27 @@ def project_name(given: str | None) -> str:
         )
     if len(given) > 128:
         raise ArgumentValueError(f"a project name has at most 128 characters, not {len(given)}")
-    return given
+    return _unicode("a project name", within.without_controls("a project name", given))
+
+
+def _unicode(what: str, name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ArgumentValueError(f"{what} is not valid Unicode: {name!r}") from None
+    return name
+
+
+def place(what: str, path: object) -> tuple[str, str]:
+    """Project and id of `project/id` or `entity/project/id`.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: it is no such path, or names what no run can be.
+    """
+    parts = text(what, path).strip("/").split("/")
+    if len(parts) not in {2, 3} or {"", ".", ".."} & set(parts):
+        raise ArgumentValueError(f"{what} must be project/id, not {path!r}")
+    return project_name(parts[-2]), run_id(parts[-1])
 
 
 def text(what: str, value: object) -> str:

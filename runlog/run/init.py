@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from runlog.errors import ArgumentTypeError, ArgumentValueError
-from runlog.messages import say
+from runlog.errors import ArgumentTypeError, ArgumentValueError, Error, UsageError
+from runlog.messages import brief, say
 from runlog.records import RunStart
 from runlog.run import active, identity, resume
 from runlog.run.config_sources import from_init
 from runlog.run.facade import in_notebook
 from runlog.run.resume import Moment
-from runlog.run.run import Run
+from runlog.run.run import Run, unrecorded
 from runlog.run.settings import Settings, resolve
 from runlog.version import __version__
 
@@ -88,33 +88,57 @@ def init(
         settings: anything else, see `Settings`.
         rank: of this process in distributed training; default from the environment.
 
+    Returns:
+        The run. Should runlog itself fail here, that is told on stderr, and the run records
+        nothing, as with mode="disabled": the training goes on. `RUNLOG_DEBUG=1` prints the
+        traceback of this and of anything else that runlog keeps from the training code.
+
     Raises:
         ArgumentTypeError, ArgumentValueError: an argument is invalid.
-        UsageError: `resume` forbids it, the run to go on with is missing, or the run's folder
-            cannot be written.
+        UsageError: `resume` forbids it, the run to go on with is missing or cannot be read, or the
+            run's folder cannot be written.
     """
     del force, anonymous, save_code, tensorboard, sync_tensorboard, monitor_gym
-    chosen = resolve(
-        settings,
-        root=dir,
-        mode=mode,
-        entity=entity,
-        project=project,
-        run_id=id,
-        run_name=name,
-        run_notes=notes,
-        run_tags=tags,
-        run_group=group,
-        run_job_type=job_type,
-        allow_val_change=allow_val_change,
-        reinit=reinit,
-        resume=resume,
-        resume_from=resume_from,
-        fork_from=fork_from,
-        rank=rank,
-    )
+    arguments = {
+        "root": dir,
+        "mode": mode,
+        "entity": entity,
+        "project": project,
+        "run_id": id,
+        "run_name": name,
+        "run_notes": notes,
+        "run_tags": tags,
+        "run_group": group,
+        "run_job_type": job_type,
+        "allow_val_change": allow_val_change,
+        "reinit": reinit,
+        "resume": resume,
+        "resume_from": resume_from,
+        "fork_from": fork_from,
+        "rank": rank,
+    }
+    try:
+        return _init(settings, arguments, (config, config_exclude_keys, config_include_keys))
+    except Error:
+        raise
+    except OSError as error:
+        raise UsageError(f"the run cannot be begun: {brief(error)}") from error
+    except Exception as error:  # noqa: BLE001 - law L8
+        given = config if isinstance(config, Mapping) else None
+        run = unrecorded(error, project or "uncategorized", id or os.urandom(4).hex(), given)
+        active.activate(run)
+        return run
+
+
+def _init(
+    settings: Settings | Mapping[str, Any] | None,
+    arguments: Mapping[str, Any],
+    config: tuple[Any, list[str] | None, list[str] | None],
+) -> Run:
+    """`init`, given its config with the keys to leave out and to take."""
+    chosen = resolve(settings, **arguments)
     tell = _nothing if chosen.silent else say
-    values = from_init(config, config_exclude_keys, config_include_keys, tell)
+    values = from_init(*config, tell)
     previous = active.current()
     if previous is not None and _reinit(chosen) == "return_previous":
         tell(
@@ -185,7 +209,7 @@ def _id(settings: Settings, project: Path) -> str:
             raise ArgumentValueError(
                 f"resume_from names run {moment.run} and id is {given}; leave one of them out"
             )
-        return identity.run_id(moment.run)
+        return moment.run
     if settings.fork_from is not None:
         moment = Moment.parse("fork_from", settings.fork_from)
         if given == moment.run:

@@ -11,6 +11,7 @@ from typing import Any
 
 from runlog.arguments import whole
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
+from runlog.messages import brief
 from runlog.records import Blob
 from runlog.run.facade import Facade
 from runlog.run.recorder import Recorder, blob_of
@@ -23,7 +24,10 @@ LogRow = Callable[[Mapping[str, Any], int, int], bool]
 
 
 class Log(Facade):
-    """The part of `Run` that logs rows."""
+    """The part of `Run` that logs rows.
+
+    `log` keeps the promise of `facade.public` by itself.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
@@ -60,6 +64,9 @@ class Log(Facade):
             ArgumentTypeError: `data` is not a mapping with str keys, a value cannot be stored, or
                 `step` or `commit` has a wrong type. Nothing is logged and the step does not move.
             UsageError: the run is finished.
+
+        Nothing else is raised: a row that is lost in another way is told of on stderr, and the
+        step moves on as if it were there.
         """
         if step is None and commit is None:
             lock = self._lock
@@ -73,6 +80,7 @@ class Log(Facade):
                 raise
             except Exception as error:  # noqa: BLE001 - law L8
                 self._not_logged(data, error)
+                self._step += 1
             finally:
                 lock.release()
             return
@@ -85,6 +93,10 @@ class Log(Facade):
             raise
         except Exception as error:  # noqa: BLE001 - law L8
             self._not_logged(data, error)
+            with self._lock:  # rows that come are not to be taken for this one
+                at = self._step if step is None else step
+                if isinstance(at, int) and at >= self._step:
+                    self._step = at + (commit is True)
 
     def _log_at(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         if step is not None:
@@ -138,13 +150,16 @@ class Log(Facade):
         )
 
     def _not_logged(self, data: object, error: Exception) -> None:
-        """A row failed on the fast way: because it is not a mapping, or for a defect of ours."""
-        try:
-            _check_mapping(data)
-        except ArgumentTypeError as refused:
+        """A row could not be logged: because it is no mapping, or through no fault of the caller.
+
+        Raises:
+            ArgumentTypeError: it is no mapping.
+        """
+        if not isinstance(data, Mapping):
+            refused = _no_mapping(data)
             self._recorder.reject("log", refused)
-            raise
-        self._recorder.swallow("bug", f"a row could not be logged ({error!r})", error)
+            raise refused from None
+        self._recorder.swallow("bug", f"a row could not be logged ({brief(error)})", error)
 
     # ------------------------------------------------------------ which journal, and what is added
 
@@ -175,6 +190,10 @@ def _refuse(data: Mapping[str, Any], step: int, flags: int) -> bool:
 
 def _check_mapping(data: object) -> None:
     if not isinstance(data, Mapping):
-        raise ArgumentTypeError(
-            f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
-        ) from None
+        raise _no_mapping(data)
+
+
+def _no_mapping(data: object) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"log() takes a mapping of metric names to values, not a {type(data).__name__}"
+    )

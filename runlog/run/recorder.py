@@ -19,6 +19,7 @@ from runlog.errors import ArgumentTypeError, UsageError
 from runlog.journal.names import journal_path, new_writer_id
 from runlog.journal.writer import JournalWriter
 from runlog.records import Blob, Finish, Rejected, RunStart
+from runlog.records.declare import BY_CLASS
 from runlog.run import endings, identity
 from runlog.run.nowhere import Journal, Nowhere
 from runlog.run.settings import Settings
@@ -32,6 +33,7 @@ class Recorder:
     Attributes:
         start: the start record that the run was begun with.
         settings: in force.
+        disabled: whether nothing is written at all.
         folder: of the run.
         journal: what is written to; another one after a fork.
         writer_id: id of the journal; None if nothing is written.
@@ -55,6 +57,7 @@ class Recorder:
     def __init__(self, start: RunStart, settings: Settings) -> None:
         self.start = start
         self.settings = settings
+        self.disabled = settings.mode == "disabled"
         self.folder = Path(settings.root) / start.project / start.id
         self.writer_id: str | None = None
         self.lock = threading.RLock()
@@ -68,7 +71,7 @@ class Recorder:
         self.warned: set[str] = set()
         self._pid = os.getpid()
         self.journal: Journal = Nowhere() if self.disabled else self._open_journal(start)
-        endings.begun(self)
+        self._call([lambda: endings.begun(self)], "endings", "the run's end is not looked after")
 
     def _open_journal(self, start: RunStart) -> JournalWriter:
         # Not the caller's fault, but the caller must know: there is no run without a folder.
@@ -87,15 +90,14 @@ class Recorder:
                 f"a run cannot be written to {self.folder}: {error.strerror or error}; choose "
                 f"another folder with dir= or RUNLOG_DIR"
             ) from None
+        try:
+            ahead = identity.clock_ahead(journal_path(self.folder, writer.writer))
+            writer.append(identity.with_clock(start, ahead))
+        except Exception:
+            writer.close()
+            raise
         self.writer_id = writer.writer
-        ahead = identity.clock_ahead(journal_path(self.folder, writer.writer))
-        writer.append(identity.with_clock(start, ahead))
         return writer
-
-    @property
-    def disabled(self) -> bool:
-        """Whether nothing is written at all."""
-        return self.settings.mode == "disabled"
 
     @property
     def main(self) -> bool:
@@ -148,17 +150,34 @@ class Recorder:
         self.append(blob)
         return blob.digest
 
-    def leave(self, record: object) -> None:
-        """Record a call that changes nothing, if the run still takes records."""
-        if not self.finished:
-            self.append(record)
+    def leave(self, record: object) -> int | None:
+        """Record a call that does its work whether it is recorded or not.
+
+        Returns:
+            The record's sequence number; None if the run takes no more records, or not this one,
+            which is told.
+        """
+        if self.finished:
+            return None
+        try:
+            return self.append(record)
+        except Exception as error:  # noqa: BLE001 - law L8
+            self.failed(BY_CLASS[type(record)].name, error)
+            return None
 
     def reject(self, call: str, error: Exception) -> None:
         """Record a call that was refused; never raises."""
-        if self.finished or self.journal.closed:
-            return
         with contextlib.suppress(Exception):
-            self.journal.append(Rejected(call, str(error)[:1000]))
+            if not (self.finished or self.journal.closed):
+                self.journal.append(Rejected(call, str(error)[:1000]))
+
+    def failed(self, call: str, error: Exception) -> None:
+        """Tell, once for each call, of one that failed through no fault of the caller (law L8).
+
+        Never raises.
+        """
+        with contextlib.suppress(Exception):
+            self.swallow(f"{call} failed", messages.failure(call, error), error)
 
     def check_open(self, call: str) -> None:
         """Refuse a call that comes too late.
@@ -209,6 +228,8 @@ class Recorder:
     ) -> None:
         """End the run: the finish record, everything sealed, the files closed. Again does nothing.
 
+        Does not raise: what goes wrong is told, and the files are closed all the same.
+
         Args:
             exit_code: 0 for success.
             message: why it failed; None if it did not.
@@ -220,36 +241,33 @@ class Recorder:
         self.ending = True
         # A signal handler may be here amid a record. It goes on without the lock, which threads
         # that this waits for may need, and gives it back as it was.
-        lock = self.lock
-        depth = _released(lock)
+        lock, depth = self.lock, 0
         try:
+            depth = _released(lock)
             self._close(Finish(exit_code, message, cause))
             silent = self.settings.quiet if quiet is None else quiet
             if not silent and not self.disabled and self.main:
                 self.tell(f"run {self.start.project}/{self.start.id} is in {self.folder}")
+        except Exception as error:  # noqa: BLE001 - law L8
+            self.failed("finish", error)
         finally:
             self.ending = False
             for _ in range(depth):
                 lock.acquire()
 
     def _close(self, finish: Finish) -> None:
-        if self.journal.closed:
-            self.after_fork()
-        self._call(self.before_end, "end", "capture did not end cleanly")
+        self._call([self.after_fork, *self.before_end], "end", "capture did not end cleanly")
         self.finished = True
-        endings.ended(self)
-        try:
-            self.journal.close(finish)
-        except Exception as error:  # noqa: BLE001 - law L8: the records are in the tails
-            self.swallow("close", f"the run could not be finished cleanly ({error!r})", error)
-        self._call(self.after_end, "close", "the run could not be finished cleanly")
+        # If the journal cannot be closed, its records are in the tails.
+        end: list[Callback] = [lambda: endings.ended(self), lambda: self.journal.close(finish)]
+        self._call([*end, *self.after_end], "close", "the run could not be finished cleanly")
 
     def _call(self, callbacks: list[Callback], kind: str, trouble: str) -> None:
         for callback in callbacks:
             try:
                 callback()
             except Exception as error:  # noqa: BLE001 - law L8
-                self.swallow(kind, f"{trouble} ({error!r})", error)
+                self.swallow(kind, f"{trouble} ({messages.brief(error)})", error)
 
     # ------------------------------------------------------------ messages
 
@@ -265,9 +283,13 @@ class Recorder:
             self.tell(message)
 
     def swallow(self, kind: str, message: str, error: Exception) -> None:
-        """`warn` of an error that must not reach the training code (law L8), and count it."""
-        messages.swallow(error)
-        self.warn(kind, message)
+        """`warn` of an error that must not reach the training code (law L8), and count it.
+
+        Never raises.
+        """
+        with contextlib.suppress(Exception):
+            messages.swallow(error)
+            self.warn(kind, message)
 
     def tell(self, message: str) -> None:
         """Say one line on stderr, unless the run is to be silent."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
 from runlog.frozen import field, frozen, replace
 from runlog.records import DefineMetric, RunStart
+from runlog.run import identity
 from runlog.run.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Moment:
         """Read "RUN?_step=N".
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: it is not of this form.
+            ArgumentTypeError, ArgumentValueError: it is not of this form, or names no run.
         """
         if not isinstance(text, str):
             raise ArgumentTypeError(f"{what} must be a str, not {type(text).__name__}")
@@ -45,7 +46,7 @@ class Moment:
             raise ArgumentValueError(
                 f"{what} must be RUN?_step=N, such as 3f9c2k1a?_step=1000, not {text!r}"
             )
-        return cls(match["run"], int(match["step"]))
+        return cls(identity.run_id(match["run"]), int(match["step"]))
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -11,9 +12,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
+from runlog import messages
 from runlog.arguments import whole
 from runlog.capture.of_run import Capturing
-from runlog.errors import ArgumentTypeError, ArgumentValueError
+from runlog.errors import ArgumentTypeError, ArgumentValueError, Error
 from runlog.records import (
     Detach,
     Display,
@@ -29,7 +31,7 @@ from runlog.run import active, alerts, define_metric, endings, identity
 from runlog.run.artifacts import ArtifactCalls
 from runlog.run.attributes import Naming
 from runlog.run.config import RunConfig
-from runlog.run.facade import in_notebook, public
+from runlog.run.facade import empty, in_notebook, itself, no, nothing, public
 from runlog.run.log import Log
 from runlog.run.nowhere import Journal
 from runlog.run.recorder import Recorder
@@ -37,11 +39,11 @@ from runlog.run.restore import restore
 from runlog.run.save import Saver
 from runlog.run.settings import Settings
 from runlog.run.summary import RunSummary
+from runlog.run.sync_status import SyncStatus, sync_status
 
 if TYPE_CHECKING:
     from runlog.read.view import RunView
     from runlog.run.resume import Prior
-    from runlog.run.sync_status import SyncStatus
     from runlog.watch import Watching
 
 _RUNS: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -67,17 +69,27 @@ class Run(ArtifactCalls, Naming, Log):
         prior: Prior | None = None,
     ) -> None:
         recorder = Recorder(start, settings)
-        super().__init__(recorder, prior)
+        try:
+            super().__init__(recorder, prior)
+            self._set_up(recorder, config, prior)
+        except Exception as error:
+            recorder.end(1, f"the run could not be begun ({messages.brief(error)})")
+            raise
+
+    def _set_up(
+        self, recorder: Recorder, config: Mapping[str, Any] | None, prior: Prior | None
+    ) -> None:
+        settings = recorder.settings
         self._alerts = alerts.Shown()
         self._saver = Saver(recorder)
         self._watching: Watching | None = None
         self.config = RunConfig(
             recorder.append,
             allow_val_change=settings.allow_val_change or in_notebook(),
-            warn=recorder.tell,
+            report=recorder,
         )
         read = None if recorder.disabled else self._read_summary
-        self.summary = RunSummary(recorder.append, read, self._place)
+        self.summary = RunSummary(recorder.append, read, self._place, report=recorder)
         recorder.before_end.append(self.config.settle)
         if prior is not None:
             self.config.preload(prior.config)
@@ -87,17 +99,19 @@ class Run(ArtifactCalls, Naming, Log):
             # What is given now counts; the config that the run had fills in the rest.
             self.config.update(config, allow_val_change=True)
         self._capturing = Capturing(recorder)
+        self._capturing.begin()
         recorder.on_fork.append(self._forked)
         recorder.before_end += [self._capturing.stop, self._finish_saving, self._deactivate]
         recorder.after_end.append(self._capturing.after)
         _RUNS.add(self)
 
     def __repr__(self) -> str:
-        return f"<runlog.Run {self.project}/{self.id}{' finished' if self._is_finished else ''}>"
+        start, ended = self._start, " finished" if self._recorder.finished else ""
+        return f"<runlog.Run {start.project}/{start.id}{ended}>"
 
     # ------------------------------------------------------------ metrics
 
-    @public
+    @public(lambda _, name="", *__, **___: define_metric.Metric(name))
     def define_metric(
         self,
         name: str,
@@ -122,6 +136,9 @@ class Run(ArtifactCalls, Naming, Log):
             goal: what best means: "minimize" or "maximize".
             overwrite: forget earlier definitions of this name, instead of adding to them.
 
+        Returns:
+            What was said, with defaults filled in.
+
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument is invalid.
             UsageError: the run is finished.
@@ -135,7 +152,7 @@ class Run(ArtifactCalls, Naming, Log):
             self._take_rows()
         return define_metric.Metric.of(record)
 
-    @public
+    @public(nothing)
     def watch(
         self,
         models: Any,
@@ -163,7 +180,7 @@ class Run(ArtifactCalls, Naming, Log):
         self._recorder.check_open("watch")
         self._watched().watch(models, criterion, log, log_freq, idx, log_graph)
 
-    @public
+    @public(nothing)
     def unwatch(self, models: Any = None) -> None:
         """Stop watching models; None for all.
 
@@ -184,7 +201,7 @@ class Run(ArtifactCalls, Naming, Log):
 
     # ------------------------------------------------------------ files, notices, pictures
 
-    @public
+    @public(lambda *_, **__: [])
     def save(
         self,
         glob_str: str | os.PathLike[str] | None = None,
@@ -201,7 +218,8 @@ class Run(ArtifactCalls, Naming, Log):
                 and whenever they have changed meanwhile.
 
         Returns:
-            Paths of the kept files; True if nothing is given (an old habit that means nothing).
+            Paths of the kept files, none if saving failed; True if nothing is given (an old habit
+            that means nothing).
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument is invalid, or the pattern leads
@@ -211,7 +229,7 @@ class Run(ArtifactCalls, Naming, Log):
         self._recorder.check_open("save")
         return self._saver.save(glob_str, base_path, policy)
 
-    @public
+    @public(nothing)
     def restore(
         self,
         name: str,
@@ -229,7 +247,8 @@ class Run(ArtifactCalls, Naming, Log):
             root: folder to put it into; None for the run's folder.
 
         Returns:
-            The file, open for reading; None if the run has none of that name.
+            The file, open for reading; None if the run has none of that name, or it cannot be
+            read or put there.
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument is invalid, or there is no such
@@ -237,7 +256,7 @@ class Run(ArtifactCalls, Naming, Log):
         """
         return restore(self._recorder, name, run_path, replace, root)
 
-    @public
+    @public(nothing)
     def alert(
         self,
         title: str,
@@ -261,7 +280,7 @@ class Run(ArtifactCalls, Naming, Log):
         self._recorder.append(record, "alert")
         self._alerts.show(record, self._recorder.tell)
 
-    @public
+    @public(no)
     def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show the run in a notebook: its curves, config and summary so far.
 
@@ -270,20 +289,20 @@ class Run(ArtifactCalls, Naming, Log):
             hidden: folded behind a button at first.
 
         Returns:
-            Whether there was a notebook to show it in.
+            Whether it was shown: there was a notebook to show it in.
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument is invalid.
         """
         height, hidden = _picture_size(height, hidden)
         self._recorder.leave(Display(height, hidden))
-        if self.disabled:
+        if self._recorder.disabled:
             return False
         from runlog import picture
 
         return picture.display(self._view(), height, hidden)
 
-    @public
+    @public(empty)
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """The run as a piece of HTML that needs no server and no network.
 
@@ -291,19 +310,23 @@ class Run(ArtifactCalls, Naming, Log):
             height: of the picture, in pixels.
             hidden: folded behind a button at first.
 
+        Returns:
+            The HTML; empty if the run is disabled or could not be drawn.
+
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument is invalid.
         """
         height, hidden = _picture_size(height, hidden)
         self._recorder.leave(ToHtml(height, hidden))
-        if self.disabled:
+        if self._recorder.disabled:
             return ""
         from runlog import picture
 
         return picture.to_html(self._view(), height, hidden)
 
+    @public(nothing)
     def _repr_html_(self) -> str | None:
-        if self.disabled:
+        if self._recorder.disabled:
             return None
         from runlog import picture
 
@@ -311,7 +334,7 @@ class Run(ArtifactCalls, Naming, Log):
 
     # ------------------------------------------------------------ life
 
-    @public
+    @public(nothing)
     def mark_preempting(self) -> None:
         """Say that the process is about to be stopped, and will be resumed later.
 
@@ -320,21 +343,19 @@ class Run(ArtifactCalls, Naming, Log):
         """
         self._recorder.append(MarkPreempting(), "mark_preempting")
 
-    @public
+    @public(nothing)
     def detach(self) -> None:
         """Do nothing but record it; there is no other process to detach from."""
         self._recorder.leave(Detach())
 
-    @public
+    @public(lambda *_: SyncStatus(0, 0))
     def status(self) -> SyncStatus:
-        """How far the run's journal was sent to a server."""
-        from runlog.run.sync_status import sync_status
-
+        """How far the run's journal was sent to a server; all zero if that cannot be found out."""
         self._recorder.leave(StatusAsked())
         recorder = self._recorder
         return sync_status(recorder.folder, recorder.writer_id, recorder.seq - 1)
 
-    @public
+    @public(nothing)
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run: write the finish record, seal everything, close. Again does nothing.
 
@@ -345,12 +366,13 @@ class Run(ArtifactCalls, Naming, Log):
         Raises:
             ArgumentTypeError: the exit code is not a whole number.
         """
+        code = whole("exit_code", exit_code or 0)
         if quiet is not None:
             message = "finish(quiet=) is deprecated; use the setting quiet instead"
             self._recorder.warn("quiet", message)
-        self._recorder.end(whole("exit_code", exit_code or 0), None, quiet=quiet)
+        self._recorder.end(code, None, quiet=quiet)
 
-    @public
+    @public(nothing)
     def join(self, exit_code: int | None = None) -> None:
         """Deprecated word for `finish`."""
         code = whole("exit_code", exit_code or 0)
@@ -358,15 +380,14 @@ class Run(ArtifactCalls, Naming, Log):
         if recorder.finished:
             return
         recorder.warn("join", "join() is deprecated; call finish()")
-        cause = recorder.append(Join(exit_code))
-        recorder.end(code, None, cause=cause)
+        recorder.end(code, None, cause=recorder.leave(Join(exit_code)))
 
-    @public
+    @public(itself)
     def __enter__(self) -> Self:
         self._recorder.leave(Enter())
         return self
 
-    @public
+    @public(lambda _, __, error, *___: error is None)
     def __exit__(
         self,
         exc_type: type[BaseException] | None,
@@ -377,7 +398,7 @@ class Run(ArtifactCalls, Naming, Log):
         if exc_val is not None:
             last = "".join(traceback.format_exception_only(exc_type, exc_val)).strip()[:2000]
         recorder = self._recorder
-        cause = None if recorder.finished else recorder.append(Exit(last))
+        cause = recorder.leave(Exit(last))
         if exc_val is None:
             recorder.end(0, None, cause=cause)
         elif isinstance(exc_val, SystemExit):
@@ -385,15 +406,17 @@ class Run(ArtifactCalls, Naming, Log):
             recorder.end(code if isinstance(code, int) else int(bool(code)), None, cause=cause)
         else:
             # Also printed by Python if nobody catches it; but then the run's output is closed.
-            traceback.print_exception(exc_type, exc_val, exc_tb, file=sys.stderr)
+            with contextlib.suppress(Exception):  # stderr may be closed, and the run is to end
+                traceback.print_exception(exc_type, exc_val, exc_tb, file=sys.stderr)
             recorder.end(endings.code_of(exc_val), last, cause=cause)
         return exc_val is None
 
+    @public(empty)
     def log_blob(self, data: bytes, media_type: str = "application/octet-stream") -> str:
         """Store bytes that other records refer to, each content once.
 
         Returns:
-            Their SHA-256, 64 hex digits.
+            Their SHA-256, 64 hex digits; empty if they could not be stored.
 
         Raises:
             ArgumentTypeError: not bytes.
@@ -454,6 +477,10 @@ class Run(ArtifactCalls, Naming, Log):
     @property
     def _attach_id(self) -> str:
         """Text from which another process of the same program makes this run, to go on with it."""
+        return self._as_text()
+
+    @public(empty, "_attach_id")
+    def _as_text(self) -> str:
         import base64
         import pickle
 
@@ -462,16 +489,43 @@ class Run(ArtifactCalls, Naming, Log):
 
 def _attached(start: RunStart, settings: Settings, parent: str | None, step: int) -> Run:
     """A run in another process of the same program, to which it was pickled."""
-    for run in list(_RUNS):
-        recorder = run._recorder  # noqa: SLF001 - this module's own
-        same = run.id == start.id and run.project == start.project
-        if same and recorder.here and not recorder.finished:
-            return run
-    alone = settings.replace(console="off", system=False, environment=False)
-    run = Run(identity.for_child(start, settings, parent, step), alone)
+    try:
+        for run in list(_RUNS):
+            recorder = run._recorder  # noqa: SLF001 - this module's own
+            same = run.id == start.id and run.project == start.project
+            if same and recorder.here and not recorder.finished:
+                return run
+        alone = settings.replace(console="off", system=False, environment=False)
+        run = Run(identity.for_child(start, settings, parent, step), alone)
+    except Exception as error:  # noqa: BLE001 - law L8: it could not be helped here
+        run = unrecorded(error, start.project, start.id)
     if active.current() is None:
         active.activate(run)
     return run
+
+
+def unrecorded(
+    error: Exception, project: str, run_id: str, config: Mapping[str, Any] | None = None
+) -> Run:
+    """A run of which nothing is recorded, in place of one that could not be begun (law L8).
+
+    Args:
+        error: why; told in one line.
+        project: of the run.
+        run_id: its id.
+        config: its hyperparameters, which the program has all the same.
+
+    Raises:
+        Error: not even that can be made.
+    """
+    messages.swallow(error)
+    messages.say(
+        f"the run could not be begun ({messages.brief(error)}), so nothing of it is recorded"
+    )
+    try:
+        return Run(RunStart(run_id, project), Settings(mode="disabled"), config=config)
+    except Exception:  # noqa: BLE001 - the last resort: the caller must have something
+        raise Error(f"the run could not be begun: {messages.brief(error)}") from error
 
 
 def _picture_size(height: object, hidden: object) -> tuple[int, bool]:

@@ -7,18 +7,24 @@ there; its record says so.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from runlog import within
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import field, slotted
 from runlog.records import Blob, Save
 from runlog.run.recorder import Recorder
 
+FILES: Final = "files"
+"""Folder of a run's plain files, in the run's own."""
 POLICIES: Final = ("live", "now", "end")
 MAX_BLOB: Final = 64 << 20
 """Bytes of a file whose content the journal takes."""
@@ -26,6 +32,8 @@ AT_ONCE: Final = 8 << 20
 """Bytes of files that one call keeps before it returns. More is copied on a thread."""
 POLL: Final = 10.0
 """Seconds between looks at files saved as "live"."""
+_PIECE: Final = 1 << 20
+"""Bytes that are copied at a time."""
 
 
 @slotted
@@ -60,15 +68,15 @@ class Saver:
         """See `Run.save`."""
         if glob_str is None:
             return True
-        pattern = path_text("glob_str", glob_str)
+        pattern = within.without_controls("glob_str", path_text("glob_str", glob_str))
         if pattern.startswith(("s3://", "gs://")):
             self._recorder.tell(f"{pattern} is in cloud storage, and save() keeps local files only")
             return []
         if policy not in POLICIES:
             raise ArgumentValueError(f"policy must be live, now or end, not {policy!r}")
         base = None if base_path is None else path_text("base_path", base_path)
-        root = _base(pattern, base)
-        matched = list(_matches(pattern, root))
+        root = _base(pattern, None if base is None else within.without_controls("base_path", base))
+        matched = list(self._named_well(_matches(pattern, root)))
         record = Save(
             pattern, base, policy, [{"path": p, "source": str(s)} for s, p in matched]
         )  # fmt: skip
@@ -78,6 +86,15 @@ class Saver:
         new = [_File(source, path, policy, seq) for source, path in matched]
         self._take(new)
         return [str(self._target(file)) for file in new]
+
+    def _named_well(self, matched: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+        for source, path in matched:
+            if within.has_controls(path):
+                self._recorder.tell(
+                    f"{path!r} is not kept with the run: its name has control characters"
+                )
+            else:
+                yield source, path
 
     def _take(self, new: list[_File]) -> None:
         with self._lock:
@@ -120,25 +137,31 @@ class Saver:
         while not self._stop:
             self._wake.wait(POLL)
             self._wake.clear()
-            with self._lock:
-                pending, self._work.pending = self._work.pending, []
-                live = [f for f in self._work.files.values() if f.policy == "live"]
-            for file in [*pending, *live]:
-                self._keep(file)
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - law L8
+                self._recorder.failed("save", error)
+
+    def _look(self) -> None:
+        """Keep what is waiting, and what has changed."""
+        with self._lock:
+            pending, self._work.pending = self._work.pending, []
+            live = [f for f in self._work.files.values() if f.policy == "live"]
+        for file in [*pending, *live]:
+            self._keep(file)
 
     def _keep(self, file: _File) -> None:
         """Keep a file as it is now, if that is not kept yet. Never raises (law L8)."""
         try:
-            stat = file.source.stat()
-            state = (stat.st_size, stat.st_mtime_ns)
+            now = file.source.stat()
+            state = (now.st_size, now.st_mtime_ns)
             if state == file.kept:
                 return
-            target = self._target(file)
-            digest, size = copy_file(file.source, target)
+            digest, size = copy_file(file.source, self._recorder.folder, f"{FILES}/{file.path}")
             blob = size <= MAX_BLOB
             append = self._recorder.append
             if blob:
-                append(Blob(digest, size, data=target.read_bytes()))
+                append(Blob(digest, size, data=self._target(file).read_bytes()))
             kept = {"path": file.path, "source": str(file.source), "digest": digest, "size": size}
             if not blob:
                 kept["blob"] = False
@@ -149,12 +172,7 @@ class Saver:
             self._recorder.swallow(f"save {file.path}", message, error)
 
     def _target(self, file: _File) -> Path:
-        return files_folder(self._recorder.folder) / file.path
-
-
-def files_folder(run: Path) -> Path:
-    """Where a run's plain files are."""
-    return run / "files"
+        return self._recorder.folder / FILES / file.path
 
 
 def path_text(what: str, value: object) -> str:
@@ -218,26 +236,38 @@ def _size(path: Path) -> int:
         return 0
 
 
-def copy_file(source: Path, target: Path) -> tuple[str, int]:
-    """Copy a file so that nobody sees half of it.
+def copy_file(source: Path, base: Path, name: str) -> tuple[str, int]:
+    """Copy a file into a folder so that nobody sees half of it.
+
+    Args:
+        source: the file.
+        base: the folder.
+        name: where in the folder.
 
     Returns:
         SHA-256 and size of what was copied.
 
     Raises:
-        OSError: it cannot be read or written.
+        OSError: it cannot be read or written, or is no regular file.
     """
-    import hashlib  # deferred, both: slow to import, and most runs keep no file
-    import shutil
+    import hashlib  # deferred: slow to import, and most runs keep no file
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        if source.resolve() != target.resolve():
-            shutil.copyfile(source, part)
-            os.replace(part, target)
-        with target.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return digest, file.tell()
-    finally:
-        part.unlink(missing_ok=True)
+    digest = hashlib.sha256()
+    with _opened(source) as file:
+        if source.resolve() == (base / name).resolve():
+            digest = hashlib.file_digest(file, lambda: digest)
+            return digest.hexdigest(), file.tell()
+        with within.replacing(base, name) as copy:
+            while data := file.read(_PIECE):
+                digest.update(data)
+                copy.write(data)
+        return digest.hexdigest(), file.tell()
+
+
+def _opened(path: Path) -> BufferedReader:
+    """A regular file; a pipe would be waited for."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "this is no regular file", str(path))
+    return file

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import frozen
+from runlog.within import without_controls
 
 Mode = Literal["offline", "online", "shared", "disabled"]
 MODES: Final = ("offline", "online", "shared", "disabled")
@@ -233,7 +234,9 @@ def _one_of(words: Iterable[str], **also: str) -> Callable[[str, Any], str]:
 def _path(name: str, value: object) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ArgumentTypeError(f"{name} must be a path, not {type(value).__name__}")
-    return Path(value)
+    path = Path(os.fsdecode(os.fspath(value)))
+    without_controls(name, str(path))
+    return path
 
 
 def _interval(name: str, value: object) -> float | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from runlog.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class SyncStatus:
     """How far a run's journal was sent.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runlog.errors import ArgumentTypeError, ArgumentValueError, NotFound, UnsupportedError
+from runlog.errors import NotFound, UnsupportedError
 from runlog.messages import say
 
 if TYPE_CHECKING:
@@ -30,11 +31,22 @@ def teardown(exit_code: int | None = None) -> None:
 
     Args:
         exit_code: 0 or None for success.
-    """
-    from runlog.run import endings
 
-    for recorder in endings.live():
-        recorder.end(exit_code or 0, None)
+    Raises:
+        ArgumentTypeError: the exit code is not a whole number.
+    """
+    from runlog.arguments import whole
+    from runlog.run import endings
+    from runlog.run.facade import REFUSALS, Alone
+
+    try:
+        code = whole("exit_code", exit_code or 0)
+        for recorder in endings.live():
+            recorder.end(code, None)
+    except REFUSALS:
+        raise
+    except Exception as error:  # noqa: BLE001 - law L8
+        Alone().failed("teardown", error)
 
 
 def require(*args: Any, **kwargs: Any) -> None:
@@ -61,10 +73,11 @@ _printed: set[str] = set()
 
 
 def _term(text: str, newline: bool, repeat: bool) -> None:
-    if not repeat and text in _printed:
-        return
-    _printed.add(text)
-    say(text, end="\n" if newline else "")
+    with contextlib.suppress(Exception):  # whatever was given to be printed
+        text = str(text)
+        if repeat or text not in _printed:
+            _printed.add(text)
+            say(text, end="\n" if newline else "")
 
 
 def sweep(*args: Any, **kwargs: Any) -> NoReturn:
@@ -140,13 +153,10 @@ class Api:
             NotFound: there is no such run.
         """
         from runlog.read.view import open_run
+        from runlog.run import identity
 
-        if not isinstance(path, str):
-            raise ArgumentTypeError(f"path must be a str, not {type(path).__name__}")
-        parts = path.strip("/").split("/")
-        if len(parts) not in {2, 3}:
-            raise ArgumentValueError(f"path must be project/id, not {path!r}")
-        return open_run(self._root / parts[-2] / parts[-1])
+        project, run_id = identity.place("path", path)
+        return open_run(self._root / project / run_id)
 
     def runs(self, path: str | None = None, **kwargs: Any) -> Catalog:
         """Runs of a project, or all.
@@ -156,16 +166,19 @@ class Api:
             kwargs: filters and orders of W&B.
 
         Raises:
+            ArgumentValueError: it is not such a path.
             NotFound: there is no such project.
             UnsupportedError: a filter or order is given.
         """
         from runlog.read.catalog import runs
+        from runlog.run import identity
 
         if any(value is not None for value in kwargs.values()):
             raise UnsupportedError(
                 f"Api.runs() takes no {' or '.join(kwargs)} here; filter the list that it gives"
             )
-        folder = self._root if not path else self._root / path.strip("/").split("/")[-1]
+        project = identity.project_name(path.strip("/").split("/")[-1]) if path else ""
+        folder = self._root / project
         if not folder.is_dir():
             raise NotFound(f"there is no project {path} in {self._root}")
         return runs(folder)

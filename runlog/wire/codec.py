@@ -27,6 +27,10 @@ class Malformed(ValueError):
     """The checksum is right but the content is invalid. Readers report it as damage."""
 
 
+class Unstorable(TypeError):
+    """A value has no wire form: what its caller gave, and not what went wrong in between."""
+
+
 class Newer(Malformed):
     """Content in a form that only a newer version knows."""
 
@@ -35,13 +39,19 @@ def pack(value: Any) -> bytes:
     """Encode one storable value.
 
     Raises:
-        TypeError: a value of a type that has no wire form.
-        ValueError: nesting too deep for msgpack, or an object too large (4 GiB).
+        Unstorable: a value of a type that has no wire form, nesting too deep for msgpack, or an
+            object too large (4 GiB).
     """
     try:
-        return msgpack.packb(value, strict_types=True, default=_extend)  # type: ignore[no-any-return]
-    except UnicodeEncodeError:
-        return msgpack.packb(_wrap_surrogates(value), strict_types=True, default=_extend)  # type: ignore[no-any-return]
+        try:
+            return msgpack.packb(value, strict_types=True, default=_extend)  # type: ignore[no-any-return]
+        except UnicodeEncodeError:
+            return msgpack.packb(_wrap_surrogates(value), strict_types=True, default=_extend)  # type: ignore[no-any-return]
+    except (ValueError, OverflowError) as error:
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None:
+            raise  # from what msgpack has called
+        raise Unstorable(str(error)) from None
 
 
 def unpack(data: bytes | memoryview) -> Any:
@@ -109,7 +119,7 @@ def _extend(value: Any) -> Any:
         return dict(value)
     if isinstance(value, tuple):
         return list(value)
-    raise TypeError(f"a value of type {type(value).__name__} cannot be stored")
+    raise Unstorable(f"a value of type {type(value).__name__} cannot be stored")
 
 
 _PLAIN: Final = frozenset({bool, int, float, str, bytes})

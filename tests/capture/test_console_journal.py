@@ -239,22 +239,24 @@ def test_the_plain_file(tmp_path: Path) -> None:
         ],
     )
     path = tmp_path / "run" / "files" / "output.log"
-    assert write_output_log(view, path) == 3
+    assert write_output_log(view, tmp_path / "run") == 3
     assert path.read_bytes() == "a red\n20%\nü\n".encode()
     assert os.listdir(path.parent) == ["output.log"]
     silent = write(tmp_path / "silent", [])
-    assert write_output_log(silent, tmp_path / "silent" / "files" / "output.log") == 0
+    assert write_output_log(silent, tmp_path / "silent") == 0
     assert not (tmp_path / "silent" / "files").exists()
 
 
 def test_the_plain_file_stays_as_it_was_if_it_cannot_be_written(tmp_path: Path) -> None:
     view = write(tmp_path / "run", [("stdout", b"new \xed\xb3\xbf\n")])
-    path = tmp_path / "output.log"
+    (tmp_path / "outside").mkdir()
+    path = tmp_path / "outside" / "output.log"
     path.write_text("old")
-    path.with_name(f"output.log.{os.getpid()}.part").mkdir()
-    with pytest.raises(OSError, match="part"):
-        write_output_log(view, path)
+    (tmp_path / "run" / "files").symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="leads out"):
+        write_output_log(view, tmp_path / "run")
     assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["output.log"]
 
 
 def test_the_console_as_of_then(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import enum
 import importlib
@@ -11,7 +12,7 @@ import json
 import math
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -33,10 +34,18 @@ class Kept:
     def __init__(self, *, allow_val_change: bool = False) -> None:
         self.records: list[Config] = []
         self.said: list[str] = []
+        self.refused: list[tuple[str, str]] = []
         self.closed = False
-        self.config = RunConfig(
-            self._append, allow_val_change=allow_val_change, warn=self.said.append
-        )
+        self.config = RunConfig(self._append, allow_val_change=allow_val_change, report=self)
+
+    def tell(self, message: str) -> None:
+        self.said.append(message)
+
+    def reject(self, call: str, error: Exception) -> None:
+        self.refused.append((call, str(error)))
+
+    def failed(self, call: str, error: Exception) -> None:
+        self.said.append(f"{call}: {error}")
 
     def _append(self, record: Config) -> None:
         if self.closed:
@@ -384,3 +393,19 @@ def test_a_warning_goes_to_stderr_by_itself(monkeypatch: pytest.MonkeyPatch) -> 
     config.update_locked({"a": 1})
     config.a = 2
     assert out.getvalue() == "runlog: config 'a' was locked by the launcher; it stays as it is\n"
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))],  # noqa: S301 - its own
+)
+def test_a_copy_has_the_values_and_records_nothing(
+    kept: Kept, copied: Callable[[RunConfig], RunConfig]
+) -> None:
+    kept.config.update({"lr": 0.1, "layers": [1], "_hidden": 2})
+    other = copied(kept.config)
+    assert (other.lr, other["_hidden"], dict(other)) == (0.1, 2, {"lr": 0.1, "layers": [1]})
+    other.lr = 0.2
+    other.layers.append(2)
+    assert (kept.config.lr, kept.config.layers) == (0.1, [1])
+    assert len(kept.records) == 1

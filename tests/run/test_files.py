@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -166,3 +167,143 @@ def test_restore_before_init_needs_the_run(tmp_path: Path, monkeypatch: pytest.M
         assert file.read() == "a"
     with pytest.raises(ValueError, match="needs run_path"):
         runlog.restore("a.txt")
+
+
+# ---------------------------------------------------------------- no way out of the folder
+
+
+def outside(tmp_path: Path) -> set[str]:
+    """What there is beside the runs and the working folder."""
+    return {p.name for p in tmp_path.iterdir()} - {"runs", "work"}
+
+
+def test_a_dangling_link_is_replaced_and_not_written_through(
+    run: runlog.Run, tmp_path: Path
+) -> None:
+    write("a.txt", "content")
+    run.save("a.txt")
+    for folder in (Path(run.dir) / "files", tmp_path / "work" / "back"):
+        folder.mkdir(exist_ok=True)
+        (folder / "a.txt").unlink(missing_ok=True)
+        (folder / "a.txt").symlink_to(tmp_path / "elsewhere")
+        root = None if folder.parent == Path(run.dir) else str(folder)
+        file = run.restore("a.txt", root=root)
+        assert file is not None
+        with file:
+            assert file.read() == "content"
+        assert not (folder / "a.txt").is_symlink()
+    assert outside(tmp_path) == set()
+
+
+def test_a_link_to_a_file_is_replaced_and_the_file_stays_as_it_was(
+    run: runlog.Run, tmp_path: Path
+) -> None:
+    write("a.txt", "content")
+    run.save("a.txt", policy="now")
+    mine = write(str(tmp_path / "mine"), "mine")
+    (tmp_path / "work" / "back").mkdir()
+    link = tmp_path / "work" / "back" / "a.txt"
+    link.symlink_to(mine)
+    for replace, text in ((False, "mine"), (True, "content")):
+        file = run.restore("a.txt", replace=replace, root="back")
+        assert file is not None
+        with file:
+            assert file.read() == text
+        assert (link.is_symlink(), mine.read_text()) == (not replace, "mine")
+
+
+def test_a_link_that_leads_out_of_the_runs_folder_is_neither_read_nor_written(
+    run: runlog.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").mkdir()
+    secret = write(str(tmp_path / "home/key"), "secret")
+    files = Path(run.dir) / "files"
+    files.mkdir()
+    (files / "key").symlink_to(secret)
+    (files / "home").symlink_to(tmp_path / "home")
+    (files / "nowhere").symlink_to(tmp_path / "made")
+    for name in ("key", "home/key", "nowhere/x"):
+        assert run.restore(name) is None
+        assert run.restore(name, "p/r", root=str(tmp_path / "work")) is None
+    write("home/new", "new")
+    write("nowhere/new", "new")
+    run.save("home/new", policy="now")
+    run.save("nowhere/new", policy="now")
+    assert capsys.readouterr().err.count("a link leads out of") == 2
+    assert outside(tmp_path) == {"home"}
+    assert kept(run) == {"key": "secret"}, "nothing was put there"
+    assert [p.name for p in (tmp_path / "home").iterdir()] == ["key"]
+
+
+def test_a_part_that_others_have_put_there_is_not_written_through(
+    run: runlog.Run, tmp_path: Path
+) -> None:
+    """The name of what is not whole yet cannot be known before."""
+    write("a.txt", "content")
+    files = Path(run.dir) / "files"
+    files.mkdir()
+    for name in (f".a.txt.{os.getpid()}.part", "a.txt.part", ".a.txt.part"):
+        (files / name).symlink_to(tmp_path / "elsewhere")
+    run.save("a.txt", policy="now")
+    assert (files / "a.txt").read_text() == "content"
+    assert outside(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/../../x", "/x", "", ".", "a\0b", "a\nb", "\x9b"])
+def test_a_name_that_is_none_within_the_files_is_refused(name: str, run: runlog.Run) -> None:
+    with pytest.raises(runlog.UsageError, match="name must"):
+        run.restore(name)
+
+
+def test_a_pipe_is_no_file_to_keep_and_nobody_waits_for_it(
+    run: runlog.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo("pipe")
+    run.save("pipe", policy="now")
+    assert "no regular file" in capsys.readouterr().err
+    (Path(run.dir) / "files").mkdir(exist_ok=True)
+    os.mkfifo(Path(run.dir) / "files" / "x")
+    assert run.restore("x") is None
+    assert run.restore("x", replace=True) is None
+    assert Path(run.dir, "files", "x").is_fifo()
+
+
+def test_a_file_whose_name_a_terminal_would_obey_is_not_kept_and_that_is_told(
+    run: runlog.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("good.txt", "a")
+    write("\x1b[31mbad.txt", "a")
+    assert run.save("*.txt") == [f"{run.dir}/files/good.txt"]
+    said = capsys.readouterr().err
+    assert "has control characters" in said
+    assert "\x1b" not in said
+
+
+BAD_PLACES = [
+    "..",
+    "../r",
+    "p/..",
+    "../p/r",
+    "p/../r/x",
+    "p//r",
+    "p/r\0",
+    "p/r\x1b[2J",
+    "p:/r",
+    "p/ r",
+]
+
+
+@pytest.mark.parametrize("path", BAD_PLACES)
+def test_a_path_of_a_run_that_leads_elsewhere_is_refused(
+    path: str, run: runlog.Run, tmp_path: Path
+) -> None:
+    with pytest.raises(runlog.UsageError):
+        run.restore("a.txt", path)
+    with pytest.raises(runlog.UsageError):
+        runlog.Api(root=tmp_path / "runs").run(path)
+
+
+@pytest.mark.parametrize("project", ["..", "a/..", ".", "p\0", "p?"])
+def test_a_project_that_leads_elsewhere_is_refused(project: str, tmp_path: Path) -> None:
+    with pytest.raises(runlog.UsageError):
+        runlog.Api(root=tmp_path).runs(project)
