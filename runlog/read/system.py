@@ -107,8 +107,7 @@ class Samples(Tabular):
 
 def _column(values: list[Any]) -> pa.Array:
     from runlog.read.fill import from_values  # deferred: pyarrow
-    from runlog.read.plain import Met
+    from runlog.read.plain import kind_of
+    from runlog.segment.forms import of_values
 
-    met = Met()
-    met.take(values)
-    return from_values(met.kind(), values)
+    return from_values(kind_of(of_values(values)), values)
