@@ -9,15 +9,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from runlog.damage import Damage, DamageKind
 from runlog.frozen import field, slotted
-from runlog.keys import Key
+from runlog.keys import Key, metric_name
 from runlog.read.columns import KIND_INDEX, KIND_NAMES, TYPE_COLUMN, Column, arrow_type
-from runlog.read.fill import Piece, by_type, convert, from_numpy, in_places, numbers
+from runlog.read.fill import Piece, by_type, convert, fits, from_numpy, in_places, numbers
 from runlog.read.merge_batches import Batch
 from runlog.read.plain import LIST, Kind
 from runlog.read.rows import Late, Unit, python_rows
 from runlog.read.where import Where
-from runlog.segment.segment import ALL_ROWS, Own, PageLost, Report, Table
+from runlog.segment.segment import ALL_ROWS, Own, PageLost, Report, Segment, Table
 from runlog.wire.encodings import Array, ColumnData, Lists
 from runlog.wire.row import LATE
 from runlog.wire.types import WIDTHS
@@ -97,8 +98,8 @@ def build(
         needed.append(Own.SEQ)
     parts: list[_Part] = []
     records = 0
-    for table in tables:
-        part = _part(table, needed, columns, paths, where, report, records)
+    for segment, table in tables:
+        part = _part(segment, table, needed, columns, paths, where, report, records)
         if part is not None:
             parts.append(part)
             records += len(part.step)
@@ -127,6 +128,7 @@ def _seconds(micros: Array, since: int) -> pa.Array:
 
 
 def _part(
+    segment: Segment,
     table: Table,
     needed: Sequence[Own],
     columns: Sequence[Column],
@@ -148,12 +150,13 @@ def _part(
     if not where.everything:
         inside = _inside(where.seq, seq) & _inside(where.time, time) & _inside(where.step, step)
         mask = inside if mask is None else mask & inside
-    held = [
-        number
+    wanted = {
+        number: col
         for col in columns
         for number in table.places.get(col.path, ())
         if number not in table.late
-    ]
+    }
+    held = list(wanted)
     if paths is not None and (has := _rows_with(table, held, report)) is not None:
         mask = has if mask is None else mask & has
     places = None
@@ -171,10 +174,28 @@ def _part(
             if isinstance(data, PageLost):
                 raise data
             part.index(number)
-            found[number] = data
         except PageLost as lost:
             report(lost.damage)
+            continue
+        if fits(wanted[number], table.types[number], data):
+            found[number] = data
+        else:
+            report(_deceiving(wanted[number], segment))
     return part
+
+
+def _deceiving(col: Column, segment: Segment) -> Damage:
+    """Values that cannot be shown, since statistics say that there are none like them."""
+    return Damage(
+        segment.file,
+        DamageKind.FOOTER,
+        segment.offset,
+        None,
+        segment.first_seq,
+        segment.last_seq,
+        key=metric_name(col.path),
+        detail="the values of a metric are not what the statistics say",
+    )
 
 
 def _rows_with(table: Table, columns: Sequence[int], report: Report) -> Array | None:
@@ -376,7 +397,12 @@ def _build_slowly(
     for col in columns:
         places = [n for n, r in enumerate(rows) if col.path in r.leaves]
         values = [rows[n].leaves[col.path] for n in places]
-        pieces = [Piece(c, data, None, at) for c, (at, data) in by_type(values, places).items()]
+        pieces = []
+        for code, (at, data) in by_type(values, places).items():
+            if fits(col, code, data):
+                pieces.append(Piece(code, data, None, at))
+            else:
+                report(_deceiving(col, unit.segments[0]))
         arrays += _put_together(col, pieces, None, len(rows))
     arrow = pa.RecordBatch.from_arrays(arrays, schema=shape)
     return Batch(arrow, first, unit.writer, np.array([r.seq for r in rows], np.int64))

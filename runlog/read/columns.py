@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from runlog.frozen import frozen
 from runlog.keys import Key
-from runlog.read.plain import JSON, LIST, TEXT, Kind
+from runlog.read.plain import JSON, LIST, TEXT, Kind, plain_kind
+from runlog.segment.forms import Form
 from runlog.wire.types import LISTS, TYPES, WIDTHS, WORDS
 
 if TYPE_CHECKING:
@@ -61,12 +62,15 @@ class Column:
         path: of the metric.
         kind: what it holds.
         types: name of a second column that says what each value was; None without one.
+        form: what lists and values of no type of their own must look like for `kind` to hold them;
+            None if it holds them in any case.
     """
 
     name: str
     path: Key
     kind: Kind
     types: str | None = None
+    form: Form | None = None
 
 
 def exact_kind(path: Key, metrics: Metrics) -> Kind:
@@ -98,8 +102,8 @@ def _common(codes: frozenset[str], path: Key, metrics: Metrics) -> str:
 def columns(
     paths: Sequence[Key],
     metrics: Metrics,
-    kinds: Mapping[Key, Kind],
     *,
+    exact: bool,
     typed: bool,
     own: Collection[str],
 ) -> list[Column]:
@@ -108,22 +112,24 @@ def columns(
     Args:
         paths: of the metrics, in order.
         metrics: what they are called, and the types of their values.
-        kinds: what their columns hold.
+        exact: whether they give back every value exactly; else they are plain.
         typed: whether a second column says what each value was, where a metric's values are of
             several types, None included. What is JSON says it by itself.
         own: names of columns that stand before them.
     """
     names = metrics.names
+    kind_of = exact_kind if exact else plain_kind
     taken = {*own, *(names[path] for path in paths)} if typed else set()
     out = []
     for path in paths:
-        types = None
-        if typed and kinds[path].code != JSON and len(metrics.codes(path)) > 1:
+        kind, types = kind_of(path, metrics), None
+        if typed and kind.code != JSON and len(metrics.codes(path)) > 1:
             types = names[path] + ":type"
             while types in taken:  # a metric may be called so
                 types += ":type"
             taken.add(types)
-        out.append(Column(names[path], path, kinds[path], types))
+        form = None if exact or kind.code == TEXT else metrics.form(path) or Form()
+        out.append(Column(names[path], path, kind, types, form))
     return out
 
 

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runlog.frozen import frozen
-from runlog.read.columns import arrow_type
-from runlog.read.plain import JSON, LIST, Kind, Met
+from runlog.read.columns import Column, arrow_type
+from runlog.read.plain import JSON, LIST, Kind, kind_of
+from runlog.segment.forms import has_form, of_lists, of_values
 from runlog.segment.gather import as_column, values_of
 from runlog.wire.as_json import to_json
 from runlog.wire.encodings import Array, ColumnData, Lists, Text
@@ -31,6 +32,24 @@ _LOOKS_LIKE_AN_INTEGER: Final = r"^-?[0-9]+$"
 
 
 # ---------------------------------------------------------------- of one type
+
+
+def fits(col: Column, code: str, data: ColumnData) -> bool:
+    """Whether values are as the statistics say by which the column's kind was chosen.
+
+    They are, but in a journal that was made to deceive.
+    """
+    if code == col.kind.code:
+        return True
+    if code in "qihb" and col.kind.code == "Q":
+        return not (np.asarray(data) < 0).any()
+    if code == "Q" and col.kind.code == "q":
+        return not (np.asarray(data) >= 2**63).any()
+    if col.form is None or not has_form(code):
+        return True
+    if isinstance(data, Lists):
+        return col.form.holds(of_lists(code, data.lengths))
+    return col.form.holds(of_values(values_of(code, data)))
 
 
 def convert(kind: Kind, code: str, data: ColumnData) -> pa.Array:
@@ -56,6 +75,8 @@ def convert(kind: Kind, code: str, data: ColumnData) -> pa.Array:
 
 def numbers(kind: Kind, code: str, data: ColumnData) -> Array:
     """Numbers of one type as those of another; None as 0."""
+    if code == kind.code:
+        return np.asarray(data)
     dtype = np.dtype(kind.numpy)
     if code == "n":
         return np.zeros(len(values_of(code, data)), dtype)
@@ -134,9 +155,7 @@ def _lists(kind: Kind, lengths: Array, items: pa.Array) -> pa.Array:
 
 def plain_column(values: Sequence[Any]) -> pa.Array:
     """Python values of no declared types, None among them, as the plain column that suits all."""
-    met = Met()
-    met.take(values)
-    return from_values(met.kind(), values)
+    return from_values(kind_of(of_values(values)), values)
 
 
 def from_values(kind: Kind, values: Sequence[Any]) -> pa.Array:

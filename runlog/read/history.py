@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from runlog.read.columns import Column
     from runlog.read.merge_batches import Batch
-    from runlog.read.plain import Kind
 
 _WORTH_THREADS = 400_000
 """Values from which on several threads read sooner than one, their start included."""
@@ -59,7 +58,6 @@ class Source:
         started: when the run began, µs; None if unknown.
         report: told of pages that cannot be read; raises if the reader is strict.
         ranks: of the processes that wrote the journals, by writer id, where they said.
-        kinds: what plain columns hold, by metric, as far as it is known: lists had to be looked at.
     """
 
     journals: tuple[tuple[str, list[Segment]], ...]
@@ -67,7 +65,6 @@ class Source:
     started: int | None
     report: Callable[[Damage], None]
     ranks: Mapping[str, int | None]
-    kinds: dict[Key, Kind]
 
 
 class History(Tabular):
@@ -240,22 +237,13 @@ class History(Tabular):
 
     @computed_once
     def _columns(self) -> list[Column]:
-        from runlog.read import columns
+        from runlog.read.columns import columns
 
-        metrics, known = self._source.metrics, self._source.kinds
         # A metric that is named like an own column stands behind it, here as in rows.
         own = {*OWN, "_writer", "_rank"} if self._writers else set(OWN)
         paths = [path for path in self._metrics if len(path) > 1 or path[0] not in own]
-        if self._exact:
-            kinds = {path: columns.exact_kind(path, metrics) for path in paths}
-        else:
-            from runlog.read import plain
-
-            new = [path for path in paths if path not in known]
-            known.update(plain.kinds(new, metrics, self._source.journals, self._source.report))
-            kinds = known
-        typed = self._types or self._exact
-        return columns.columns(paths, metrics, kinds, typed=typed, own=own)
+        metrics, typed = self._source.metrics, self._types or self._exact
+        return columns(paths, metrics, exact=self._exact, typed=typed, own=own)
 
     @computed_once
     def _shape(self) -> pa.Schema:

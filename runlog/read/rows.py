@@ -59,10 +59,10 @@ class Unit:
     segments: tuple[Segment, ...]
     late: Mapping[int, Mapping[Key, Any]]
 
-    def tables(self, where: Where, paths: Collection[Key] | None) -> list[Table]:
-        """Tables with records that are asked for."""
+    def tables(self, where: Where, paths: Collection[Key] | None) -> list[tuple[Segment, Table]]:
+        """Tables with records that are asked for, and the segments that they are of."""
         return [
-            segment.table
+            (segment, segment.table)
             for segment in self.segments
             if segment.table is not None
             and meets(segment, where)
@@ -255,7 +255,7 @@ def plain_rows(unit: Unit, started: int | None, report: Report) -> Iterator[dict
         return None
     found: list[tuple[Table, Array, Array]] = []
     last: int | None = None
-    for table in unit.tables(Where(), None):
+    for _, table in unit.tables(Where(), None):
         try:
             time, step, flags = (table.pages.own(w) for w in (Own.TIME, Own.STEP, Own.FLAGS))
         except PageLost:

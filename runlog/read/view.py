@@ -16,7 +16,7 @@ import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from runlog.damage import Damage
 from runlog.errors import ArgumentTypeError, ArgumentValueError, DamageError, NotFound
@@ -43,9 +43,6 @@ from runlog.totals.aggregates import aggregated, step_values
 from runlog.totals.metric import Metric
 from runlog.totals.totals import Totals, with_names
 from runlog.wire.framing import TAG_LOG
-
-if TYPE_CHECKING:
-    from runlog.read.plain import Kind
 
 Branches = Literal["newest", "all"]
 
@@ -74,7 +71,6 @@ class RunView:
         self._starts = self._find_starts()
         self._found: list[Damage] = []
         self._totals: Totals | None = None
-        self._kinds: dict[Key, Kind] = {}
         self._checked = False
         self._segments: dict[str, list[Segment]] = {}
         self._limits = self._branch_limits() if limits is None else limits
@@ -360,7 +356,6 @@ class RunView:
             totals.status.started[0] if totals.status.started else None,
             self._report,
             self._ranks(),
-            self._kinds,
         )
         return History(source, keys, coerce_where(where), samples, late, writers, types, exact)
 

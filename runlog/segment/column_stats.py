@@ -8,19 +8,20 @@ from typing import Any, Final, overload
 import numpy as np
 
 from runlog.frozen import replace
+from runlog.segment.forms import form_in, form_out, forms, has_form, of_lists, of_values
 from runlog.segment.gather import as_column, values_of
 from runlog.segment.segment import ColumnStats, Own, PageLost, Span, Table, TableStats
 from runlog.wire import exact
 from runlog.wire.checks import integers, numbers, sums
 from runlog.wire.codec import Malformed
-from runlog.wire.encodings import Array, on_heap
+from runlog.wire.encodings import Array, ColumnData, Lists, on_heap
 from runlog.wire.exact import Exact
 from runlog.wire.row import LATE
 from runlog.wire.types import SCALARS, WIDTHS
 
 _SPAN: Final[tuple[str, ...]] = Span.__match_args__
-_PARTS: Final = ("numbers", "nan", "min", "max", "sum", "exp", "last", "place")
-_NONE: Final = (0, 0, None, None, 0, 0, None, 0)
+_PARTS: Final = ("numbers", "nan", "min", "max", "sum", "exp", "last", "place", "form")
+_NONE: Final = (0, 0, None, None, 0, 0, None, 0, None)
 """Of a column that cannot be read."""
 
 
@@ -61,6 +62,7 @@ def compute(table: Table) -> TableStats:
             made = _of_numbers(np.stack([np.asarray(data) for _, data in good]), code)
         else:
             made = _of_values([values_of(code, data) for _, data in good])
+            made["form"] = [_form(code, data) for _, data in good]
         for name, values in made.items():
             part = parts[name]
             for (column, _), value in zip(good, values, strict=True):
@@ -112,7 +114,15 @@ def of_column(code: str, values: Sequence[Any]) -> ColumnStats:
         made = _of_numbers(np.asarray(as_column(code, values))[None, :], code)
     else:
         made = _of_values([values])
-    return _Parts([made[name] for name in _PARTS[:-1]] + [[0]])[0]
+    made |= {"place": [0], "form": [None]}
+    return _Parts([made[name] for name in _PARTS])[0]
+
+
+def _form(code: str, data: ColumnData) -> list[Any] | None:
+    """What the values of a column look like, as a page has it; at least one."""
+    if isinstance(data, Lists):
+        return form_out(of_lists(code, data.lengths))
+    return form_out(of_values(values_of(code, data))) if has_form(code) else None
 
 
 def _of_values(columns: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
@@ -221,11 +231,14 @@ def stats_page(stats: TableStats) -> dict[str, Any]:
     """The map that a page of statistics holds."""
     columns = stats.columns
     parts = columns.parts if isinstance(columns, _Parts) else _Parts.of(columns).parts
-    return {
+    page: dict[str, Any] = {
         "spans": [_span_out(span) for span in stats.spans],
         "on_time": None if stats.on_time is None else _span_out(stats.on_time),
         **dict(zip(_PARTS, parts, strict=True)),
     }
+    if not any(page["form"]):
+        del page["form"]
+    return page
 
 
 def in_turn(stats: TableStats, sets: Sequence[int]) -> TableStats:
@@ -252,7 +265,8 @@ def parse_stats(page: Mapping[str, Any], sets: int, columns: int) -> TableStats:
     try:
         spans = [Span(*span) for span in page["spans"]]
         on_time = None if page["on_time"] is None else Span(*page["on_time"])
-        stored = [page[name] for name in _PARTS]
+        stored = [page[name] for name in _PARTS[:-1]]
+        stored.append(page.get("form", [None] * columns))
     except (KeyError, TypeError):
         raise Malformed("the statistics are malformed") from None
     for name in ("numbers", "nan", "place"):
@@ -262,6 +276,7 @@ def parse_stats(page: Mapping[str, Any], sets: int, columns: int) -> TableStats:
     sums("sum", page["sum"], page["exp"])
     if not isinstance(page["last"], list):
         raise Malformed("the last values are no list")
+    forms("form", stored[-1])
     if len(spans) != sets or any(len(part) != columns for part in stored):
         raise Malformed("the statistics do not fit the columns")
     given = spans if on_time is None else [*spans, on_time]
@@ -281,7 +296,11 @@ class _Parts(Sequence[ColumnStats]):
     def of(cls, columns: Sequence[ColumnStats]) -> _Parts:
         """The same, taken apart."""
         rows = [
-            (c.numbers, c.nan, c.min, c.max, *exact.parts(c.sum), c.last, c.place) for c in columns
+            (
+                *(c.numbers, c.nan, c.min, c.max, *exact.parts(c.sum)),
+                *(c.last, c.place, form_out(c.form)),
+            )
+            for c in columns
         ]
         return cls([list(part) for part in zip(*rows, strict=True)] or [[] for _ in _PARTS])
 
@@ -295,5 +314,6 @@ class _Parts(Sequence[ColumnStats]):
     def __getitem__(self, index: int | slice) -> ColumnStats | Sequence[ColumnStats]:
         if isinstance(index, slice):
             return _Parts([part[index] for part in self.parts])
-        numbers, nan, low, high, m, e, last, place = [part[index] for part in self.parts]
-        return ColumnStats(numbers, nan, low, high, exact.made_of(m, e), last, place)
+        numbers, nan, low, high, m, e, last, place, form = [part[index] for part in self.parts]
+        total = exact.made_of(m, e)
+        return ColumnStats(numbers, nan, low, high, total, last, place, form_in(form))

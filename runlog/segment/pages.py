@@ -484,20 +484,6 @@ class ChunkPages(Pages):
                     found[column] = one if many == 1 else one.reshape(many, count)[turn[column]]
         return [found[column] for column in wanted]
 
-    def lengths(self, column: int) -> Array:
-        """How long the lists of a column are; their items are not read.
-
-        Raises:
-            PageLost: they cannot be read.
-        """
-        page = self._places[0][column]
-        try:
-            data = self.stored.load(page)
-            count = self.counts[self.sets[column]]
-            return encodings.decode_fixed(data, self.stored.enc[page], "I", count)
-        except Malformed as error:
-            raise self._lost(page, error, column) from None
-
     def _numbers(
         self,
         code: str,

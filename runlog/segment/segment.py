@@ -17,10 +17,11 @@ from runlog.errors import ArgumentValueError
 from runlog.frozen import computed_once, frozen, replace
 from runlog.keys import Key, metric_name
 from runlog.records.declare import BY_NAME
+from runlog.segment.forms import Form
 from runlog.wire.exact import ZERO, Exact
 
 if TYPE_CHECKING:
-    from runlog.wire.encodings import Allocate, Array, ColumnData, Lists
+    from runlog.wire.encodings import Allocate, Array, ColumnData
 
 Report = Callable[[Damage], None]
 """Takes damage that was met; may raise, where a reader is strict."""
@@ -55,6 +56,7 @@ class ColumnStats:
         sum: of all numbers but NaN, exact.
         last: the last value.
         place: where in its row the last value stands, from 1.
+        form: what the values look like, if they are lists or of no type of their own.
     """
 
     numbers: int = 0
@@ -64,6 +66,7 @@ class ColumnStats:
     sum: Exact = ZERO
     last: Any = None
     place: int = 0
+    form: Form | None = None
 
 
 @frozen
@@ -128,20 +131,6 @@ class Pages(abc.ABC):
             wanted: numbers of the columns.
             allocate: gives their memory.
         """
-
-    def lengths(self, column: int) -> Array:
-        """How long the lists of a column are.
-
-        Raises:
-            PageLost: they cannot be read.
-        """
-        from runlog.wire.encodings import on_heap  # deferred: numpy
-
-        (found,) = self.columns([column], on_heap)
-        if isinstance(found, PageLost):
-            raise found
-        lists: Lists = found  # type: ignore[assignment] # the column's type says so
-        return lists.lengths
 
     @abc.abstractmethod
     def row_set(self, number: int) -> Array:

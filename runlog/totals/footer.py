@@ -13,6 +13,7 @@ from runlog.fold.cells import REMOVED, Cell, Cells, Order
 from runlog.keys import Key
 from runlog.records import Entry, Finish, Loss, RunStart
 from runlog.records.declare import BY_CLASS
+from runlog.segment.forms import form_in, form_out, forms
 from runlog.totals.metric import Numbers, Values
 from runlog.totals.totals import Part, Totals
 from runlog.wire import codec, exact
@@ -214,7 +215,7 @@ def _typed(entry: Entry | None, kind: type) -> Any:
 
 _COLUMNS: Final = (
     "path", "kind", "late", "count", "numbers", "nan", "min", "max", "sum", "exp",
-    "first_step", "last_step", "last", "last_time", "last_seq", "first_time", "first_seq",
+    "first_step", "last_step", "last", "last_time", "last_seq", "first_time", "first_seq", "form",
 )  # fmt: skip
 """What a footer has of each type of each metric's values: an array for each, of equal lengths."""
 _INTEGERS: Final = (
@@ -231,13 +232,16 @@ def _values_out(totals: Totals) -> dict[str, list[Any]]:
         [
             wire_key(path), WORDS[code], late, v.count, n.count, n.nan, n.min, n.max,
             *exact.parts(n.sum), v.first_step, v.last_step, v.last, *_order_out(v.order),
-            *_order_out(v.first),
+            *_order_out(v.first), form_out(v.form),
         ]
         for (path, code, late), v in values
         for n in (v.numbers,)
     ]  # fmt: skip
     columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
-    return {name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}
+    out = {name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}
+    if not any(out["form"]):
+        del out["form"]
+    return out
 
 
 class StoredValues(Mapping[Part, Values]):
@@ -248,7 +252,9 @@ class StoredValues(Mapping[Part, Values]):
     """
 
     def __init__(self, columns: Mapping[str, list[Any]], writer: str) -> None:
-        self._columns = [columns[name] for name in _COLUMNS]
+        self._columns = [columns[name] for name in _COLUMNS[:-1]]
+        self._columns.append(columns.get("form", [None] * len(columns["path"])))
+        forms("form", self._columns[-1])
         self._writer = writer
         for name in _INTEGERS:
             integers(name, columns[name])
@@ -279,7 +285,8 @@ class StoredValues(Mapping[Part, Values]):
         count, numbers, nan, low, high, m, e, first, last, newest, *places = (
             column[number] for column in self._columns[3:]
         )
-        time, seq, time0, seq0 = places
+        time, seq, time0, seq0, form = places
         writer = self._writer
         stats = Numbers(numbers, nan, low, high, exact.made_of(m, e))
-        return Values(count, stats, first, last, newest, (time, writer, seq), (time0, writer, seq0))
+        order, began = (time, writer, seq), (time0, writer, seq0)
+        return Values(count, stats, first, last, newest, order, began, form_in(form))

@@ -8,6 +8,7 @@ from typing import Any
 from runlog.fold.cells import Order
 from runlog.frozen import frozen
 from runlog.keys import Key
+from runlog.segment.forms import Form, joined
 from runlog.segment.segment import ColumnStats, Span
 from runlog.wire import exact
 from runlog.wire.exact import ZERO, Exact
@@ -77,6 +78,7 @@ class Values:
         last: the newest value.
         order: place of the newest value.
         first: place of the first value.
+        form: what they look like, if they are lists or of no type of their own.
     """
 
     count: int
@@ -86,6 +88,7 @@ class Values:
     last: Any
     order: Order
     first: Order
+    form: Form | None = None
 
     @classmethod
     def of(cls, stats: ColumnStats, span: Span, count: int, writer: str) -> Values:
@@ -98,6 +101,7 @@ class Values:
             stats.last,
             (span.last_time, writer, span.last_seq),
             (span.first_time, writer, span.first_seq),
+            stats.form,
         )
 
     def __add__(self, other: Values) -> Values:
@@ -110,6 +114,7 @@ class Values:
             newest.last,
             newest.order,
             min(self.first, other.first),
+            joined(self.form, other.form),
         )
 
 

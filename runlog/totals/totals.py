@@ -28,6 +28,7 @@ from runlog.records import (
     Summary,
 )
 from runlog.records.declare import BY_CLASS
+from runlog.segment.forms import Form, joined
 from runlog.segment.segment import PageLost, Report, Segment, Table
 from runlog.totals.metric import Metric, Values, metric
 from runlog.wire import codec
@@ -217,10 +218,15 @@ class Metrics(Mapping[Key, Metric]):
         """Type codes of a metric's values."""
         return frozenset([part[1] for part in self._parts[path]])
 
-    def large(self, path: Key) -> bool:
-        """Whether a metric's values of type "other" are integers, too large for types of theirs."""
-        others = [self._values[part] for part in self._parts[path] if part[1] == "v"]
-        return all(values.numbers.count == values.count for values in others)
+    def form(self, path: Key) -> Form | None:
+        """What a metric's lists, and values of no type of their own, look like; None without any.
+
+        It is also None where statistics and values of them are lost.
+        """
+        found = None
+        for part in self._parts[path]:
+            found = joined(found, self._values[part].form)
+        return found
 
     def in_order(self) -> list[Key]:
         """Paths in order of first appearance."""

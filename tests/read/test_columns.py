@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ import pytest
 
 import runlog
 from runlog import export
-from runlog.wire.encodings import Allocate
+from runlog.damage import DamageKind
+from runlog.segment import column_stats
+from runlog.segment.pages import ChunkPages
 from tests.laws import kit
 from tests.read.kit import logged, written
 
@@ -202,33 +203,55 @@ def test_a_logged_none_among_numbers_is_a_row_of_a_long_file(tmp_path: Path) -> 
     assert found == [(0, 1.0, None), (1, None, "null"), (3, 2.0, None)]
 
 
-def test_lists_are_measured_without_reading_their_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    from runlog.segment.pages import ChunkPages
+def test_the_type_of_a_column_is_known_before_a_value_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> Any:
+        raise AssertionError("a page was read")
 
-    view = logged(*([float(n), 1.0] for n in range(50)))
-    read: list[int] = []
-    columns = ChunkPages.columns
-
-    def counted(self: ChunkPages, wanted: Sequence[int], allocate: Allocate) -> Any:
-        read.extend(wanted)
-        return columns(self, wanted, allocate)
-
-    monkeypatch.setattr(ChunkPages, "columns", counted)
+    rows = ([float(n), 1] if n % 2 else [1.0, 2.0] for n in range(50))
+    view = logged(*rows)
+    monkeypatch.setattr(ChunkPages, "columns", refuse)
     assert str(view.history().schema.field("x").type) == "fixed_size_list<item: double>[2]"
-    assert read == []
-    assert view.history().to_arrow().num_rows == 50
-    assert len(read) == 1
 
 
-def test_a_lost_page_of_lists_costs_its_rows_and_not_the_type(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_lost_page_of_lists_costs_its_rows_and_not_the_type(tmp_path: Path, lost: int) -> None:
     folder = tmp_path / "r"
-    written(folder, [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], {1, 3, -1})
+    written(folder, [[1, 2.5], [3, 4.0], [5, 6.0], [7, 8.5]], {1, 3, -1})
     path = next(folder.glob("*.rlog"))
     data = bytearray(path.read_bytes())
-    data[kit.page(path, "x", 0).start] ^= 1
+    data[kit.page(path, "x", lost).start] ^= 1
     path.write_bytes(data)
     with runlog.open(folder) as view:
         table = view.history().to_arrow()
         assert str(table["x"].type) == "fixed_size_list<item: double>[2]"
-        assert table["x"].to_pylist() == [None, None, [5.0, 6.0], [7.0, 8.0]]
+        rows: list[Any] = [[1.0, 2.5], [3.0, 4.0], [5.0, 6.0], [7.0, 8.5]]
+        rows[2 * lost : 2 * lost + 2] = [None, None]
+        assert table["x"].to_pylist() == rows
         assert [d.key for d in view.damage_met] == ["x"]
+
+
+LIES: dict[str, tuple[list[Any], Any]] = {
+    "another width": ([[1.0, 2.0, 3.0]], ["", 0, 0, 2, 2, ["d", 0, 0, None, 0, None]]),
+    "integers": ([[1.5, 2.5]], ["", 0, 0, 2, 2, ["q", 0, 9, None, 0, None]]),
+    "numbers": ([["a", 1]], ["", 0, 0, 2, 2, ["q", 0, 9, None, 0, None]]),
+    "large integers": ([[1, "a"]], ["w", 0, 0, None, 0, None]),
+    "nothing": ([[1, "a"]], None),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_values_that_statistics_deny_are_left_out_and_told(
+    lie: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, form = LIES[lie]
+    with monkeypatch.context() as patch:
+        patch.setattr(column_stats, "_form", lambda *_: form)
+        written(tmp_path / "r", values, {0, -1})
+    with runlog.open(tmp_path / "r") as view:
+        column = view.history().to_arrow()["x"].to_pylist()
+        assert column[0] is None
+        assert [(d.reason, d.key) for d in view.damage_met] == [(DamageKind.FOOTER, "x")]
+        assert [row["x"] for row in view.history().rows()] == values
+    assert "statistics" in str(runlog.journal.verify(tmp_path / "r").problems[0])
