@@ -23,7 +23,7 @@ def complete_run(incomplete: str) -> list[str]:
     offered = (
         names if "/" in incomplete else [*{name.split("/")[1]: None for name in names}, *names]
     )
-    return [name for name in offered if name.startswith(incomplete)]
+    return [name for name in offered if name.startswith(incomplete) and name.isprintable()]
 
 
 Run = Annotated[

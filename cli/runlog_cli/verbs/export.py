@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -62,8 +63,8 @@ def export(
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
     view = runlog.open(find.run_path(run, root), branches=branches)
     chosen = format or _by_suffix(output)
-    target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
-    if target.exists() and not force:
+    target = output or Path(render.file_name(view, chosen))
+    if os.path.lexists(target) and not force:
         raise runlog.UsageError(
             f"{target} exists already; replace it with --force, or name another"
         )
@@ -85,7 +86,7 @@ def export(
         render.document(written)
     else:
         render.say(f"Wrote {text.count(written.rows, 'row')}, {text.size(written.bytes)}:")
-        sys.stdout.write(f"{written.path}\n")
+        render.path(written.path)
     sys.stdout.flush()
     if view.damage:
         render.report_damage(view.damage)
