@@ -17,12 +17,18 @@ from typing import Final
 
 _BEYOND_ASCII: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _UNSAFE: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_BEYOND_ASCII}\ud800-\udfff]")
+_UNSAFE_BUT_STYLES: Final = re.compile(f"\x1b\\[[0-9;:]*m|{_UNSAFE.pattern}")
 _UNSAFE_IN_JSON: Final = re.compile(f"[{_BEYOND_ASCII}]")
 
 
 def visible(text: str) -> str:
     """Text of any number of lines without anything that a terminal would obey."""
     return _UNSAFE.sub(_escaped, text)
+
+
+def visible_styled(text: str) -> str:
+    """The same, but sequences that set colours and the like stay."""
+    return _UNSAFE_BUT_STYLES.sub(lambda m: m[0] if len(m[0]) > 1 else _escaped(m), text)
 
 
 def visible_json(document: str) -> str:

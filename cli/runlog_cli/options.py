@@ -24,7 +24,7 @@ def complete_run(incomplete: str) -> list[str]:
     """Run ids and PROJECT/RUN_ID below the root, for the shell."""
     names = [LATEST, *runlog.run_names()]
     offered = names if "/" in incomplete else [*{n.split("/")[-1]: None for n in names}, *names]
-    return [name for name in offered if name.startswith(incomplete)]
+    return [name for name in offered if name.startswith(incomplete) and name.isprintable()]
 
 
 def need(*modules: str, extra: str) -> None:

@@ -6,6 +6,8 @@ decided here once. Text from journals never reaches the terminal as markup.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,19 +15,22 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import runlog
+from runlog.visible import visible, visible_json
 from runlog_cli import text
 
 Advance = Callable[[int, int | None], None]
 """Called with progress: done and total, in the same unit; the total is None if unknown."""
 
 _DAMAGE_SHOWN = 20
+_LONGEST_NAME = 100
+"""Characters of a file's name that a run may give."""
 
 STATE_STYLE = {
     "finished": "green",
@@ -56,17 +61,17 @@ def err() -> Console:
 
 def say(message: str) -> None:
     """One line of talk on stderr, not wrapped."""
-    err().print(Text(message), soft_wrap=True)
+    err().print(Text(visible(message)), soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """One line of warning on stderr."""
-    err().print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
+    err().print(Text.assemble(("warning: ", "bold yellow"), visible(message)), soft_wrap=True)
 
 
 def fail(message: str) -> None:
     """One line of error on stderr."""
-    err().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    err().print(Text.assemble(("error: ", "bold red"), visible(message)), soft_wrap=True)
 
 
 def jsonable(value: object, *, exact: bool = False) -> Any:
@@ -100,13 +105,48 @@ def ndjson(value: object) -> None:
 
 
 def _dumps(value: object, indent: int | None) -> str:
-    # Escapes only where the encoding needs them: other tools read UTF-8, people too.
+    # Escapes only where the encoding or a terminal needs them: other tools read UTF-8, people too.
     ascii_only = not (sys.stdout.encoding or "ascii").lower().startswith("utf")
-    return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+    return visible_json(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent))
 
 
 def _write(line: str) -> None:
     sys.stdout.write(line + "\n")
+
+
+def line(content: str) -> None:
+    """One line of text that is data; what a terminal would obey is escaped."""
+    _write(visible(content))
+
+
+def path(written: Path) -> None:
+    """The path of a file that was written: as it is for a program, escaped for a person."""
+    (line if sys.stdout.isatty() else _write)(str(written))
+
+
+class _VisibleBytes(io.RawIOBase):
+    """Where bytes of UTF-8 are shown on a terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        sys.stdout.write(visible(self._decoder.decode(bytes(data))))
+        return len(data)
+
+
+def binary() -> IO[bytes]:
+    """Where bytes of text go that are data: stdout, escaped if that is a terminal."""
+    return cast("IO[bytes]", _VisibleBytes()) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+def file_name(view: runlog.RunView, suffix: str) -> str:
+    """The name of a file that is made of a run, `PROJECT-RUN_ID.SUFFIX`, whatever the run says."""
+    name = run_name(view).replace("/", "-").lstrip(".-")[:_LONGEST_NAME]
+    return "".join(c if c.isprintable() else "_" for c in name) + f".{suffix}"
 
 
 def blocks() -> str:
@@ -143,9 +183,10 @@ class Lines:
     def print(self, *parts: tuple[str, str]) -> None:
         """Write one line; each part is its text and a rich style ("" for none)."""
         if self._console is None:
-            _write("".join(part for part, _ in parts))
+            line("".join(part for part, _ in parts))
         else:
-            self._console.print(Text.assemble(*parts), soft_wrap=True)
+            shown = [(visible(part), style) for part, style in parts]
+            self._console.print(Text.assemble(*shown), soft_wrap=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rich.text import Text
 import runlog
 from runlog.console.lines import ConsoleState, Line, lines
 from runlog.records import Console
+from runlog.visible import visible, visible_styled
 from runlog_cli import find, options, render
 
 Show = Callable[[Line], None]
@@ -50,7 +51,11 @@ def verb(
     ] = None,
     color: Annotated[bool, typer.Option("--color", help="Keep colours.")] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Every byte as it was written, nothing resolved.")
+        bool,
+        typer.Option(
+            "--raw",
+            help="Every byte as it was written, nothing resolved or escaped; not for a terminal.",
+        ),
     ] = False,
     follow: Annotated[
         bool,
@@ -93,7 +98,10 @@ def _printer(*, as_json: bool, color: bool) -> Show:
         render.ndjson({**shown, "text": styled} if color else shown)
 
     def show_text(line: Line) -> None:
-        sys.stdout.write(f"{line.styled if color else line.text}\n")
+        if color:
+            sys.stdout.write(f"{visible_styled(line.styled)}\n")
+        else:
+            render.line(line.text)
 
     return show_json if as_json else show_text
 
@@ -185,7 +193,7 @@ class _Below:
     def draw(self, found: list[Line]) -> None:
         size = self._console.size
         for line in found[1 - size.height :]:
-            text = Text(line.text)
+            text = Text(visible(line.text))
             text.expand_tabs(8)
             text.truncate(size.width - 1, overflow="ellipsis")
             sys.stdout.write(f"{text.plain}\n")

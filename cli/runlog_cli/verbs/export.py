@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,8 +66,8 @@ def verb(
     """Write the rows of a run to a Parquet, CSV or JSON lines file, and print its name."""
     view = find.opened(run, root, branches, rank)
     chosen = format or _by_suffix(output)
-    target = output or Path(render.run_name(view).replace("/", "-") + f".{chosen}")
-    if target.exists() and not force:
+    target = output or Path(render.file_name(view, chosen))
+    if os.path.lexists(target) and not force:
         raise runlog.UsageError(
             f"{target} exists already; replace it with --force, or name another"
         )
@@ -90,7 +91,7 @@ def verb(
         render.document(written)
     else:
         render.say(f"Wrote {text.count(written.rows, 'row')}, {text.size(written.bytes)}:")
-        sys.stdout.write(f"{written.path}\n")
+        render.path(written.path)
     sys.stdout.flush()
     if view.damage:
         render.report_damage(view.damage)

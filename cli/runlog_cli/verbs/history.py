@@ -103,7 +103,7 @@ def _print_csv(rows: runlog.History | runlog.Samples) -> None:
     """The CSV that `runlog export` writes."""
     from runlog.export.text import write_csv  # deferred: it loads pyarrow
 
-    write_csv(rows.batches(), rows.schema, sys.stdout.buffer)
+    write_csv(rows.batches(), rows.schema, render.binary())
 
 
 def _flat(rows: runlog.History | runlog.Samples) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,21 +33,25 @@ def verb(
 ) -> None:
     """Write a page with a run's curves, config and summary, and print its name."""
     view = find.opened(run, root, branches)
-    target = output or Path(render.run_name(view).replace("/", "-") + ".html")
-    if target.exists() and not force:
+    target = output or Path(render.file_name(view, "html"))
+    if os.path.lexists(target) and not force:
         raise runlog.UsageError(
             f"{target} exists already; replace it with --force, or name another"
         )
+    from runlog.export.target import check, replacing  # deferred: it loads pyarrow
+
+    check(target, overwrite=force)
     with render.waiting(f"drawing {render.run_name(view)}"):
         from runlog import picture  # deferred: it loads pyarrow
 
         page = picture.page(view).encode()
-    target.write_bytes(page)
+    with replacing(target) as file:
+        file.write(page)
     if as_json:
         render.document({"path": target, "bytes": len(page)})
     else:
         render.say(f"Wrote {text.size(len(page))}:")
-        sys.stdout.write(f"{target}\n")
+        render.path(target)
     sys.stdout.flush()
     if view.damage:
         render.report_damage(view.damage)
