@@ -56,7 +56,7 @@ def aggregated(totals: Totals, journals: Callable[[], Journals], report: Report)
     on_time = totals.on_time
     found = dict(_defined(totals, on_time, defined, since))
     asked = {path: d for path, d in found.items() if not d.silent}
-    numbers = _numbers(totals)
+    numbers, firsts = _numbers(totals), _firsts(totals)
     tallies = {
         path: Tally(since(path))
         for path, definition in asked.items()
@@ -72,7 +72,7 @@ def aggregated(totals: Totals, journals: Callable[[], Journals], report: Report)
             if op == "last":
                 values[op] = totals.summary[path].value
             elif op == "first":
-                values[op] = None if tally is None else _first(tally, on_time[path], report)
+                values[op] = None if tally is None else _first(tally, firsts.get(path), report)
             else:
                 given = numbers[path] if tally is None or tally.begin is None else tally.numbers
                 values[op] = aggregation(given, op, definition.goal)
@@ -87,6 +87,15 @@ def _numbers(totals: Totals) -> dict[Key, Numbers]:
     for (path, _, late), values in totals.values.items():
         if not late:
             found[path] = found.get(path, Numbers()) + values.numbers
+    return found
+
+
+def _firsts(totals: Totals) -> dict[Key, Order]:
+    """Where the first value of each metric stands that is not None, late rows aside."""
+    found: dict[Key, Order] = {}
+    for (path, code, late), values in totals.values.items():
+        if not late and code != "n":
+            found[path] = min(found.get(path, values.first), values.first)
     return found
 
 
@@ -111,9 +120,9 @@ def _covered(metric: Metric, definition: Definition, begin: Order | None) -> boo
     return (begin is None or metric.first > begin) and "first" not in definition.aggregations
 
 
-def _first(tally: Tally, metric: Metric, report: Report) -> Any:
+def _first(tally: Tally, first: Order | None, report: Report) -> Any:
     """The first value that counts; None if it is one that only statistics tell of."""
-    if tally.first is None or (tally.begin is None and tally.first[0] > metric.first):
+    if tally.first is None or first is None or (tally.begin is None and tally.first[0] > first):
         return None
     return tally.first_value(report)
 
