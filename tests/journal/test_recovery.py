@@ -580,6 +580,21 @@ def test_one_tail_named_does_not_take_the_place_of_the_journal(folder: Path) -> 
     assert kit.read(folder) == before
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_who_could_not_read_the_old_file_cannot_read_the_new_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool
+) -> None:
+    path = finished(folder).journal
+    path.chmod(0o600)
+    strike(path, lambda data: flip_bit(data, 8 * 20))
+    if not linked:
+        refusal = OSError(errno.EPERM, "no links here")
+        monkeypatch.setattr(os, "link", mock.Mock(side_effect=refusal))
+    recover(folder, force=True)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in folder.iterdir()}
+    assert modes == {path.name: 0o600, f"{path.name}.damaged": 0o600}
+
+
 def test_a_file_that_is_no_journal_by_its_name_stays(folder: Path) -> None:
     path = crashed(folder).journal
     kept = path.rename(path.with_name("w.rlog.damaged"))
