@@ -267,7 +267,7 @@ def _clear(journal: Journal, damaged: frozenset[str]) -> tuple[Path, ...]:
         sync_folder(folder)
     except OSError as error:
         raise Error(
-            f"{names.journal_path(folder, journal.writer)} is clean and holds everything, but "
-            f"the old tails could not be taken away ({error.strerror}); recover it again"
+            f"{names.journal_path(folder, journal.writer)} is clean and holds everything, but the "
+            f"folder could not be tidied ({error.strerror}); recover it again"
         ) from None
     return tuple(kept)

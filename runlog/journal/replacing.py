@@ -184,6 +184,7 @@ def _write_copy(path: Path, copy: Path) -> None:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(target, view) :]
+            os.fchmod(target, os.fstat(source).st_mode & 0o7777)
             os.fsync(target)
         finally:
             os.close(target)

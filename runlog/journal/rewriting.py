@@ -9,6 +9,7 @@ statistics still tell.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -65,6 +66,7 @@ def write(journal: Journal, plan: Plan, path: Path, tell: Tell) -> Written:
     header = _header(journal, extends=plan.extends)
     sealed = SealedFile.create(path, header, predecessor=predecessor)
     try:
+        _share(journal, path)
         places = _parts(journal, plan, sealed, tell)
         added, facts = _statements(plan, sealed)
         sealed.finish()
@@ -86,6 +88,14 @@ def unreadable(plan: Plan) -> Gone:
         return seq in gone or key in keys
 
     return is_gone
+
+
+def _share(journal: Journal, path: Path) -> None:
+    """Let those read the new file who may read the old ones, and nobody else."""
+    old = (journal.path.parent / journal.files[0][0]).stat()
+    path.chmod(old.st_mode & 0o7777)
+    with contextlib.suppress(OSError):  # only root may give files away
+        os.chown(path, old.st_uid, old.st_gid)
 
 
 # ---------------------------------------------------------------- head

@@ -7,7 +7,6 @@ again, for some milliseconds in all, whether a sound frame has come to stand the
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import weakref
@@ -40,7 +39,7 @@ class FileSource:
     Args:
         path: of the file.
         fd: descriptor to read by, which the source then owns; None to open the file.
-        strict: raise `ReadFailed` instead, also where the file has become shorter.
+        strict: raise `ReadFailed` instead.
 
     Attributes:
         path: under which it was opened; it may have been removed since.
@@ -68,8 +67,6 @@ class FileSource:
                 if not more:
                     break
                 data += more
-            if len(data) < size and self._strict:
-                raise OSError(errno.EIO, "it has become shorter")
         except OSError as error:
             if self._strict:
                 raise ReadFailed(error.errno, error.strerror, str(self.path)) from None
@@ -105,9 +102,8 @@ class FileSource:
         """The same file as it is by now. Opened anew, because only then does NFS ask the server."""
         try:
             fresh = FileSource(self.path, strict=self._strict)
-        except OSError as error:
-            if self._strict and not isinstance(error, FileNotFoundError):
-                raise
+        except OSError:
+            pass
         else:
             if os.path.sameopenfile(fresh.fd, self.fd):
                 return fresh

@@ -79,6 +79,8 @@ def test_what_only_the_footer_knows_of_a_lost_record_is_told(train: Train, call:
     assert result.code == 0
     assert "still known from the footer or statistics: run" in result.out
     after = call("inspect", "abcd1234", "--json").json()
+    assert "Salvaged  known from a footer" in call("inspect", "abcd1234").out
+    assert [record["put_back"] for record in after["salvaged"]] == [[1]]
     names = ("id", "project", "name", "config", "summary", "status")
     assert [after[name] for name in names] == [before[name] for name in names]
 

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 import runlog
-from runlog.journal import liveness, open_journals, recover, verify
+from runlog.journal import liveness, open_journals, recover, sealing, verify
+from runlog.journal.planning import sound_raws
+from runlog.journal.sealing import SealedFile
 from runlog.journal.writer import JournalWriter
 from runlog.records import (
     Alert,
@@ -32,20 +35,27 @@ from runlog.records import (
     Salvaged,
     Summary,
 )
+from runlog.segment.cut import readable, some_columns
+from runlog.segment.segment import Table
 from runlog.testing import (
     SALT,
+    WRITER,
     JournalBuilder,
     chunk_parts,
     cut,
     flip_bit,
     insert,
     patch,
+    rebuilt,
     sealed_frames,
     strike,
     zero_hole,
 )
+from runlog.totals.footer import to_footer
+from runlog.totals.totals import Totals
 from runlog.wire import codec, framing
-from runlog.wire.frames import Frame, Place, build
+from runlog.wire.frames import Frame, Place, Read, build
+from tests.journal.calls import Calls
 from tests.laws import kit
 
 START = RunStart("r", "p", name="n", host="elsewhere", pid=0)
@@ -164,16 +174,93 @@ def test_of_a_damaged_journal_the_sound_frames_are_copied_as_they_are_stored(fol
     assert made.kept[0].read_bytes() == old
 
 
-def test_the_generation_rises_above_that_of_frames_whose_file_header_is_lost(folder: Path) -> None:
+@pytest.mark.parametrize("make", [crashed, finished])
+def test_generation_and_salt_go_on_where_the_file_header_is_lost(
+    folder: Path, make: Callable[..., JournalBuilder]
+) -> None:
     """A tail that was left over is of generation 0, and must not be taken for the journal's."""
-    journal = crashed(folder, generation=7)
-    salt = framing.parse_file_header(journal.journal.read_bytes())
-    strike(journal.journal, lambda data: patch(data, 0, bytes(84)))
+    path = make(folder, generation=7).journal
+    strike(path, lambda data: patch(data, 0, bytes(84)))
     recover(folder, force=True)
-    found = framing.parse_file_header(journal.journal.read_bytes())
-    assert found is not None
-    assert salt is not None
-    assert (found.generation, found.salt) == (8, salt.salt)
+    header = framing.parse_file_header(path.read_bytes())
+    assert header is not None
+    assert (header.generation, header.salt) == (8, SALT)
+
+
+def foreign_frame(data: bytes) -> bytes:
+    """A journal's bytes, and a frame of a later version's making that may be passed over."""
+    last = sealed_frames(data)[-1]
+    place = Place(SALT, 0, hashlib.sha256(data[last.offset :]).digest())
+    kind = 77 | framing.IGNORABLE
+    return data + build(kind, place, {"new": 1}, [b"of a later version"], (0, 0, 0), None).data
+
+
+def an_exchanged_frame(folder: Path) -> None:
+    path = crashed(folder).journal
+    strike(path, lambda data: rebuilt(data, chunks(data)[0], lambda head, _: head.update(new=1)))
+
+
+def a_footer_and_a_tail_behind_it(folder: Path) -> None:
+    finished(folder).log(6, {"a": 1.0}).close()
+
+
+def a_footer_that_says_otherwise(folder: Path) -> None:
+    with mock.patch.object(sealing, "to_footer", return_value=to_footer(Totals(), WRITER)):
+        finished(folder)
+
+
+def a_tail_that_was_set_aside(folder: Path) -> None:
+    """Later ones were sealed."""
+    journal = JournalBuilder(folder).add(START).log(0, {"a": 1}).seal().log(1, {"a": 2}).rotate()
+    journal.log(2, {"a": 3}).seal().log(3, {"a": 4}).close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        an_exchanged_frame,
+        a_footer_and_a_tail_behind_it,
+        a_footer_that_says_otherwise,
+        a_tail_that_was_set_aside,
+    ],
+)
+def test_where_sealed_bytes_cannot_stay_the_generation_rises(
+    folder: Path, make: Callable[[Path], None]
+) -> None:
+    make(folder)
+    before = kit.read(folder)
+    made = recover(folder, force=True)
+    assert made.lost == ()
+    (journal,) = open_journals(folder)
+    assert journal.generation == 1
+    assert kit.read(folder) == before
+    assert verify(folder).ok
+    seqs = [f.header.first_seq for f, _ in journal.sealed_frames() if isinstance(f, Frame)]
+    assert seqs == sorted(seqs)
+
+
+@pytest.mark.parametrize("hurt_too", [False, True])
+def test_a_frame_of_a_later_version_is_copied_or_nothing_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, hurt_too: bool
+) -> None:
+    """It has no checksum that this version knows, so only comparing tells."""
+    path = crashed(folder).journal
+    strike(path, foreign_frame)
+    if hurt_too:
+        hurt(path, 0, "column 0")
+    before = files(folder)
+
+    def otherwise(read: Read, offset: int, size: int) -> list[bytes]:
+        return [read(offset, size).replace(b"later", b"LATER")]
+
+    with monkeypatch.context() as broken:
+        broken.setattr("runlog.journal.sealing.blocks", otherwise)
+        with pytest.raises(runlog.Error, match="would not say the same"):
+            recover(folder, force=True)
+    assert files(folder) == before
+    recover(folder, force=True)
+    assert b"of a later version" in path.read_bytes()
+    assert verify(folder).ok
 
 
 def test_a_tail_takes_the_place_of_its_damaged_chunk(folder: Path) -> None:
@@ -264,6 +351,7 @@ def facts(folder: Path) -> dict[str, Any]:
             "status": status,
             "definitions": view.definitions,
             "metrics": numbers,
+            "order": list(view.metrics),
         }
 
 
@@ -271,8 +359,10 @@ def told(folder: Path) -> JournalBuilder:
     """A finished journal that has something of everything a view tells."""
     journal = JournalBuilder(folder).add(START, Config({"lr": 0.1, "seed": 1}))
     journal.add(DefineMetric("a", summary=("min", "mean", "first")), RunUpdate(notes="why"))
-    journal.log(0, {"a": 0.5, "b": 1}).log(1, {"a": 0.25, "b": 2}).log(2, {"a": 9.0, "c": "x"})
-    journal.add(Summary({"best": 7})).seal().log(3, {"b": 3}).add(Config({"lr": 0.2}))
+    journal.add(DefineMetric("b", summary=("min",)), MarkPreempting())
+    journal.log(0, {"a": 0.5}).log(1, {"a": 0.25, "b": 2}).log(2, {"a": 9.0, "b": 1, "c": "x"})
+    journal.add(Summary({"best": 7, "b": 0})).seal()
+    journal.log(3, {"a": 8.0, "b": 3}).add(Config({"lr": 0.2}))
     journal.add(Finish(3, "out of luck")).finish()
     return journal
 
@@ -280,7 +370,7 @@ def told(folder: Path) -> JournalBuilder:
 @pytest.mark.parametrize(
     ("chunk", "parts"),
     [
-        (0, ("tag 1", "tag 17", "tag 2", "tag 20")),
+        (0, ("tag 1", "tag 17", "tag 2", "tag 20", "tag 5")),
         (0, ("tag 18", "seq")),
         (0, ("column 0",)),
         (0, ("column 1", "column 2", "tag 17")),
@@ -298,22 +388,18 @@ def test_what_footer_and_statistics_tell_is_told_after_repair(
     hurt(path, chunk, *parts)
     made = recover(folder, force=True)
     assert made.salvaged
-    assert facts(folder) == {**whole, "summary": without_first(whole, facts(folder))}
+    now = facts(folder)
+    expected = dict(whole["summary"])
+    if "first" not in now["summary"]["a"]:  # no statistics keep it, so it may be lost
+        expected["a"] = {name: v for name, v in expected["a"].items() if name != "first"}
+    if chunk == 1:  # nor those since a value was set
+        expected["b"] = 3
+    assert now == {**whole, "summary": expected}
     assert verify(folder).ok
     (entry,) = runlog.open(folder).records(["salvaged"])
     assert isinstance(entry.record, Salvaged)
     hurt(path, 0, "header")  # the facts are no longer where the records were, and may be lost too
     runlog.open(folder).summary  # noqa: B018 - no exception is what is asked for
-
-
-def without_first(whole: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The summary that is expected: the first value of a metric, which no statistics keep, may be
-    lost.
-    """
-    summary: dict[str, Any] = {**whole["summary"], "a": dict(whole["summary"]["a"])}
-    if "first" not in now["summary"]["a"]:
-        del summary["a"]["first"]
-    return summary
 
 
 def test_facts_that_make_no_sense_are_damage_and_count_for_nothing(folder: Path) -> None:
@@ -367,6 +453,86 @@ def test_bytes_that_the_system_refuses_are_not_taken_for_damage(
     assert verify(folder).ok
 
 
+def test_a_folder_that_cannot_be_listed_again_is_no_gap(folder: Path) -> None:
+    """Tails that come and go while it is listed look like one; so it is listed again."""
+    crashed(folder)
+    min(folder.glob("*.rtail")).unlink()
+    before = files(folder)
+    seen: list[int] = []
+
+    def second(number: int, name: str) -> int | None:
+        seen.extend([number] * (name == "listdir"))
+        return errno.EIO if name == "listdir" and len(seen) == 3 else None
+
+    with Calls(folder, second).watched(), pytest.raises(runlog.Error, match="nothing was changed"):
+        recover(folder, force=True)
+    assert files(folder) == before
+
+
+# ---------------------------------------------------------------- before anything is replaced
+
+
+def drop_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "runlog.journal.rewriting.sound_raws", lambda *given: sound_raws(*given)[1:]
+    )
+
+
+def drop_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    def less(table: Table) -> Table | None:
+        whole = readable(table)
+        return None if whole is None else some_columns(whole, range(1, len(whole.types)))
+
+    monkeypatch.setattr("runlog.journal.rewriting.readable", less)
+
+
+def drop_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SealedFile, "copy", lambda *_: None)
+
+
+def flip_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+
+    def pwrite(fd: int, data: bytes, offset: int) -> int:
+        return real(fd, flip_bit(bytes(data), 8 * (len(data) // 2)), offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+
+
+def forget_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be told as lost."""
+    monkeypatch.setattr("runlog.journal.planning._Planning._part", lambda *_: None)
+
+
+def forget_what_was_salvaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runlog.journal.rewriting.salvage", lambda *_: Totals())
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        drop_a_record,
+        drop_a_column,
+        drop_a_frame,
+        flip_what_is_written,
+        forget_a_chunk,
+        forget_what_was_salvaged,
+    ],
+)
+def test_a_clean_journal_that_does_not_say_the_same_takes_no_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, defect: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    path = told(folder).journal
+    hurt(path, 0, "column 1", "tag 17")
+    before = files(folder)
+    with monkeypatch.context() as broken:
+        defect(broken)
+        with pytest.raises(runlog.Error, match="nothing was changed: the clean journal would not"):
+            recover(folder, force=True)
+    assert files(folder) == before
+    assert recover(folder, force=True).changed
+
+
 # ---------------------------------------------------------------- whom it leaves alone
 
 
@@ -412,6 +578,21 @@ def test_one_tail_named_does_not_take_the_place_of_the_journal(folder: Path) -> 
     recover(sorted(folder.glob("*.rtail"))[1], force=True)
     assert [*files(folder)] == [journal.journal.name]
     assert kit.read(folder) == before
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_who_could_not_read_the_old_file_cannot_read_the_new_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool
+) -> None:
+    path = finished(folder).journal
+    path.chmod(0o600)
+    strike(path, lambda data: flip_bit(data, 8 * 20))
+    if not linked:
+        refusal = OSError(errno.EPERM, "no links here")
+        monkeypatch.setattr(os, "link", mock.Mock(side_effect=refusal))
+    recover(folder, force=True)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in folder.iterdir()}
+    assert modes == {path.name: 0o600, f"{path.name}.damaged": 0o600}
 
 
 def test_a_file_that_is_no_journal_by_its_name_stays(folder: Path) -> None:

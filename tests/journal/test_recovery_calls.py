@@ -104,6 +104,8 @@ def test_whatever_call_fails_every_record_is_readable_afterwards(
             assert "\n" not in told, what
         assert kept(folder) == before, what
         left = files(folder)
+        if told is not None and number <= made.index("replace"):
+            assert left == old, f"{what}: something was left"
         if left != old:
             assert made[number] == "unlink" or not any(".recovering" in name for name in left), what
             recover(folder, force=True)
@@ -122,6 +124,18 @@ def failure(folder: Path) -> str | None:
     except runlog.Error as error:
         return str(error)
     return None
+
+
+def test_tails_go_only_when_the_journal_that_holds_them_is_on_disk(
+    sound: Path, tmp_path: Path
+) -> None:
+    """Its bytes before its name, its name before theirs: a crash of the host may come anywhere."""
+    made = calls_of(sound, tmp_path)
+    named = made.index("replace")
+    wrote = max(n for n, name in enumerate(made[:named]) if name == "pwrite")
+    assert "fsync" in made[wrote:named]
+    gone = next(n for n, name in enumerate(made) if n > named and name in {"unlink", "rename"})
+    assert "fsync" in made[named:gone]
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS])

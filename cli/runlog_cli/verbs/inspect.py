@@ -84,6 +84,9 @@ def _facts(
         "loss": [runlog.to_json(entry, exact=exact) for entry in view.loss],
         "alerts": [runlog.to_json(entry, exact=exact) for entry in view.records(["alert"])],
         "ranks": view.ranks,
+        "salvaged": [
+            runlog.to_json(entry, exact=exact) for entry in view.records(["salvaged"])
+        ],
     }
 
 
@@ -244,6 +247,18 @@ def _print_damage(
         console.print(render.heading("Lost", "as the journal itself states"))
         for entry in view.loss:
             console.print(Text(f"  {_loss(entry)}"), soft_wrap=True)
+    salvaged = list(view.records(["salvaged"]))
+    if salvaged:
+        console.print(render.heading("Salvaged", "known from a footer or statistics alone"))
+        for entry in salvaged:
+            console.print(Text(f"  {_salvaged(entry)}"), soft_wrap=True)
+
+
+def _salvaged(entry: runlog.Entry) -> str:
+    facts = [*entry.record.totals]
+    if entry.record.put_back:
+        facts.append(text.count(len(entry.record.put_back), "record"))
+    return text.printable(f"{text.moment(entry.time)}  {', '.join(facts)}")
 
 
 def _loss(entry: runlog.Entry) -> str:
