@@ -1,7 +1,7 @@
 # Each target sets up all it needs, so `git clone` and one of these is enough. `make` lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs bench clean
+.PHONY: help demo test faults check docs bench clean
 
 # The Python that makes the environments: 3.11 or newer. Name another: make demo PYTHON=/path/to/python3
 PYTHON ?=
@@ -27,6 +27,9 @@ demo: .venv/.demo ## train a small network on the digits data; inspect, verify a
 test: .venv/.dev ## run the tests, on two cores (RUNLOG_EFFORT=full for more, as CI; all for every bit)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
+faults: .venv/.dev ## let every system call fail and the power go at every instant; writes docs/reliability.md
+	@$(BIN)/python -m tests.faults
+
 check: .venv/.dev ## lint, formatting, types, and whether generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +38,7 @@ check: .venv/.dev ## lint, formatting, types, and whether generated files are up
 	$(BIN)/python -m runlog_cli.reference --verify
 	$(BIN)/python -m fixtures.generate --verify
 	$(BIN)/python -m benchmarks --check-docs
+	$(BIN)/python -m tests.faults --verify
 
 docs: .venv/.dev ## build the documentation: docs/_build/html/index.html
 	$(BIN)/python -m docs.settings_page --verify

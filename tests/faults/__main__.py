@@ -21,7 +21,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--point", nargs=3, metavar=("CALL", "ERROR", "TIMES"), help="one alone")
     parser.add_argument("--sample", type=int, metavar="N", help="points of each scene; default all")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32, help="of the sample")
-    parser.add_argument("--power", action="store_true", help="power loss alone")
+    parser.add_argument(
+        "--power", nargs="?", const="", metavar="NAMES", help="power loss alone; some or all of it"
+    )
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     parser.add_argument("--verify", action="store_true", help="say whether the page is up to date")
     return parser.parse_args()
@@ -64,11 +66,11 @@ def _campaign(servers: inject.Servers, base: Path, args: argparse.Namespace) -> 
     print(f"seed {args.seed}")
     chosen = args.scenes.split(",") if args.scenes else list(SCENES)
     parts: dict[str, Part] = {}
-    if not args.power:
+    if args.power is None:
         parts |= _calls(servers, chosen, args)
-    if args.power or not args.scenes:
+    if args.power is not None or not args.scenes:
         parts["power"] = _power(servers, base, args)
-    if not (args.power or args.scenes or args.sample):
+    if args.power is None and not (args.scenes or args.sample):
         for name, part in parts.items():
             results.write(name, part)
         results.PAGE.write_text(results.page())
@@ -92,8 +94,9 @@ def _calls(servers: inject.Servers, chosen: list[str], args: argparse.Namespace)
 
 def _power(servers: inject.Servers, base: Path, args: argparse.Namespace) -> Part:
     rows, findings = [], []
-    outcomes = servers.outages(power.OUTAGES, base, count=args.sample, seed=args.seed)
-    for outage, outcome in zip(power.OUTAGES, outcomes, strict=True):
+    chosen = [o for o in power.OUTAGES if not args.power or o.name in args.power.split(",")]
+    outcomes = servers.outages(chosen, base, count=args.sample, seed=args.seed)
+    for outage, outcome in zip(chosen, outcomes, strict=True):
         row = Row(outage.title, outcome.states, sum(outcome.wrong.values()))
         told = [f"{outage.name}: {one} ({often} times)" for one, often in outcome.wrong.items()]
         rows.append(row)

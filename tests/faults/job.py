@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -97,7 +98,7 @@ class Job:
             self.refused = str(error)
             return False
         except Exception as error:  # noqa: BLE001 - this is what is looked for
-            self.wrong.append(f"init raised {error!r}")
+            self.wrong.append(f"init raised {described(error)}")
             return False
         self.writer = self._recorder.writer_id
         return True
@@ -119,7 +120,7 @@ class Job:
         try:
             return self._timed(what, call, *arguments, **named)
         except Exception as error:  # noqa: BLE001 - this is what is looked for
-            self.wrong.append(f"{what} raised {error!r}")
+            self.wrong.append(f"{what} raised {described(error)}")
 
     def finish(self) -> None:
         """End the run."""
@@ -176,7 +177,7 @@ class Job:
         sys.stderr, threading.excepthook, sys.unraisablehook = self._hooks
 
     def _escaped(self, what: Any) -> None:
-        self.wrong.append(f"a thread or finaliser raised {what.exc_value!r}")
+        self.wrong.append(f"a thread or finaliser raised {described(what.exc_value)}")
 
     # ------------------------------------------------------------ what is left
 
@@ -270,6 +271,13 @@ class Job:
 def holds_journals(folder: Path) -> bool:
     """Whether there is anything of a run in a folder."""
     return any(path.suffix in {".rlog", ".rtail"} for path in folder.glob("*"))
+
+
+def described(error: BaseException) -> str:
+    """An error that should not have come out, and the place in runlog that it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if "/runlog/" in f.filename]
+    return f"{error!r} at {' '.join(places[-2:])}"
 
 
 def _files(root: Path) -> set[Path]:

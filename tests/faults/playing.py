@@ -113,6 +113,7 @@ def _template(folder: Path, scene: str) -> Path:
 
 
 def _child(write: int, work: Path, control: Control, order: dict[str, Any]) -> None:
+    from tests.faults.job import described
     from tests.faults.scene import Trouble
     from tests.faults.scenes import SCENES
 
@@ -130,7 +131,7 @@ def _child(write: int, work: Path, control: Control, order: dict[str, Any]) -> N
         control.trace = 0
         wrong = [] if order["trace"] else check()
     except BaseException as error:  # noqa: BLE001 - a defect of the scene, or worse
-        wrong.append(f"the scene ended in {error!r}")
+        wrong.append(f"the scene ended in {described(error)}")
     os.write(write, json.dumps({"wrong": wrong, "failed": failed}).encode())
     os._exit(0)
 

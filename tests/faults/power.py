@@ -21,7 +21,7 @@ import runlog
 from runlog.records import Log
 from runlog.wire.codec import pack
 from tests.faults.disk import Disk, Fate, Tree, events, tree_of, write_tree
-from tests.faults.job import FINISHED, PROJECT, RUN, holds_journals, row
+from tests.faults.job import FINISHED, PROJECT, RUN, described, holds_journals, row
 from tests.faults.layer import Fault, Kind
 from tests.faults.scene import gone, records, run_folder
 from tests.faults.scenes.exporting import OLD
@@ -197,8 +197,10 @@ OUTAGES: Final = (
     Outage("recover", "`recover` of a killed run", "recover", all_readable),
     Outage("recover-damaged", "`recover` of a damaged run", "recover-damaged", all_readable),
     Outage("save", "`save`, then `restore`: whole files", "save", whole_files),
-    Outage("csv", "export over an older file: one or the other", "export-csv", whole_or_old("old", "csv")),
-    Outage("parquet", "export: the whole file or none", "export-parquet", whole_or_old("new", "parquet")),
+    Outage("csv", "export over an older file: one or the other", "export-csv",
+           whole_or_old("old", "csv")),
+    Outage("parquet", "export: the whole file or none", "export-parquet",
+           whole_or_old("new", "parquet")),
 )  # fmt: skip
 
 
@@ -279,7 +281,7 @@ def _examined(
     try:
         return list(promise(place, crash, before))
     except Exception as error:  # noqa: BLE001 - reading must not raise, whatever is there
-        return [f"reading raised {error!r}"]
+        return [f"reading raised {described(error)}"]
     finally:
         shutil.rmtree(place)
 

@@ -9,7 +9,7 @@ from typing import Final
 import runlog
 from runlog.export import FORMATS, write
 from tests.faults import layer
-from tests.faults.job import FINISHED, PROJECT, Job
+from tests.faults.job import FINISHED, PROJECT, Job, described
 from tests.faults.scene import Check, Scene, Trouble, left_over, run_folder
 from tests.faults.scenes.writing import train
 
@@ -45,7 +45,7 @@ def _export(format: str, name: str) -> Callable[[Path, Trouble], Check]:
         except runlog.Error:
             pass
         except Exception as error:  # noqa: BLE001 - this is what is looked for
-            wrong.append(f"export raised {error!r}")
+            wrong.append(f"export raised {described(error)}")
 
         def check() -> list[str]:
             found = place.read_bytes() if place.exists() else None

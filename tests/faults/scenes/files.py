@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import runlog
-from tests.faults.job import PROJECT, RUN, Job
+from tests.faults.job import PROJECT, RUN, Job, described
 from tests.faults.scene import Check, Scene, Trouble, left_over, run_folder
 
 TEXT: Final = "kept with the run\n"
@@ -81,7 +81,7 @@ def _restore(folder: Path, trouble: Trouble) -> Check:
     except runlog.Error:
         pass
     except Exception as error:  # noqa: BLE001 - this is what is looked for
-        wrong.append(f"restore raised {error!r}")
+        wrong.append(f"restore raised {described(error)}")
 
     def check() -> list[str]:
         if found is not None and found.read() != TEXT:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import runlog
 from runlog.journal import recover, verify
+from tests.faults.job import described
 from tests.faults.scene import Check, Scene, Trouble, gone, left_over, records, run_folder
 from tests.laws import kit
 
@@ -52,7 +53,7 @@ def _recover(folder: Path, trouble: Trouble) -> Check:
     except runlog.Error:
         pass
     except Exception as error:  # noqa: BLE001 - this is what is looked for
-        wrong.append(f"recover raised {error!r}")
+        wrong.append(f"recover raised {described(error)}")
 
     def check() -> list[str]:
         found = [*wrong, *left_over(run, names, trouble), *_harm(before, expected, run)]
@@ -103,7 +104,7 @@ def _read(folder: Path, trouble: Trouble) -> Check:
     except runlog.Error:
         pass
     except Exception as error:  # noqa: BLE001 - this is what is looked for
-        wrong.append(f"reading raised {error!r}")
+        wrong.append(f"reading raised {described(error)}")
     return lambda: wrong
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from tests.laws import kit
 
 ROWS: Final = 24
 """Enough for three tails."""
+HELD: Final = 2000
+"""Bytes of memory for what is refused, in the scene that has little."""
 PACE: Final = 0.05
 """Seconds between two rows, and two syncs, of the scene that has time."""
 
@@ -58,6 +61,15 @@ def train(job: Job, trouble: Trouble) -> None:
     job.log(1, step=0)
     job.do("alert", run.alert, "title", "text")
     job.finish()
+
+
+def _hold_little(job: Job, trouble: Trouble) -> None:
+    """Memory takes little of what the file system refuses, so records are lost, and counted."""
+    for name in ("held", "writer"):
+        module = sys.modules.get(f"runlog.journal.{name}")
+        if hasattr(module, "HELD_BYTES"):
+            vars(module)["HELD_BYTES"] = HELD
+    train(job, trouble)
 
 
 def _seal(job: Job, trouble: Trouble) -> None:
@@ -167,6 +179,7 @@ def _crashed(folder: Path) -> None:
 
 SCENES: Final = (
     Scene("train", "a run, sealed at its end", nothing, _playing(train)),
+    Scene("hold-little", "the same with little memory", nothing, _playing(_hold_little)),
     Scene("sync-each", "a run with `fsync_interval=0`", nothing, _playing(_sync_each)),
     Scene("calls", "other calls of the API", nothing, _playing(_calls)),
     Scene("resume", "going on with a killed run", _crashed, _playing(_resume)),
