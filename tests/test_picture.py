@@ -312,8 +312,13 @@ def notebook(shell: object) -> tuple[types.ModuleType, list[str]]:
     """As much of IPython as is used here, with that shell; and what was displayed."""
     shown: list[str] = []
     module = types.ModuleType("IPython")
-    display = types.SimpleNamespace(HTML=str, display=shown.append)
-    vars(module).update(get_ipython=lambda: shell, display=display)
+
+    def display(forms: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        shown.append(forms["text/html"])
+
+    names = types.SimpleNamespace(display=display)
+    vars(module).update(get_ipython=lambda: shell, display=names)
     return module, shown
 
 
@@ -321,7 +326,8 @@ def test_in_a_notebook_display_shows_the_run(monkeypatch: pytest.MonkeyPatch) ->
     view = write([{"loss": 1.0}])
     module, shown = notebook(object())
     monkeypatch.setitem(sys.modules, "IPython", module)
-    assert picture.display(view, 200, hidden=True) is True
+    told = picture.display(view, 200, hidden=True)
+    assert (told, repr(told)) == (True, "True")
     assert shown == [picture.to_html(view, 200, hidden=True)]
 
 

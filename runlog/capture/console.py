@@ -5,12 +5,13 @@ Nothing of it may raise into the training code, or change what the streams do (l
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from runlog import forking
-from runlog.capture import sink, wrapping
+from runlog.capture import cells, sink, wrapping
 from runlog.capture.sink import Emit, Lock, Sink
 
 STREAMS: Final = ("stdout", "stderr")
@@ -24,6 +25,13 @@ class Capture:
     def __init__(self, into: Sink, *, redirects: bool) -> None:
         self._sink: Sink | None = into
         self._redirects = redirects
+
+    def follow(self, names: Iterable[str], on_trouble: Callable[[str], None]) -> None:
+        """Hear the present streams of these names too, if this has not been stopped."""
+        into = self._sink
+        if into is not None:
+            for name in names:
+                _wrap(name, into, on_trouble)
 
     def stop(self) -> None:
         """Emit what is still to come, and leave everything as it was. Again does nothing."""
@@ -68,17 +76,32 @@ def capture(
             is known after Ctrl-C whether `emit` must be called once more.
     """
     into = Sink(emit, lock, on_trouble, kept)
-    for name in STREAMS if mode != "off" else ():
-        if mode == "redirect" and _redirected(name, into, on_trouble):
-            continue
-        stream = getattr(sys, name)
-        if stream is None:  # a program without a console
-            continue
-        try:
-            wrapping.attach(stream, name, into)
-        except (AttributeError, TypeError) as error:
-            on_trouble(f"{name} cannot be captured ({error!r})")
-    return Capture(into, redirects=mode == "redirect")
+    redirected = frozenset(
+        name
+        for name in (STREAMS if mode == "redirect" else ())
+        if not cells.hears_its_descriptor(getattr(sys, name))
+        and _redirected(name, into, on_trouble)
+    )
+    wrapped = [] if mode == "off" else [name for name in STREAMS if name not in redirected]
+    for name in wrapped:
+        _wrap(name, into, on_trouble)
+    started = Capture(into, redirects=mode == "redirect")
+    # `init` in a cell of `%%capture`, which lays a stream in memory over `sys.stdout`: what the
+    # next cell prints goes to another, and is to be heard.
+    meanwhile = [name for name in wrapped if isinstance(getattr(sys, name), io.StringIO)]
+    if meanwhile:
+        cells.before_next(lambda: started.follow(meanwhile, on_trouble))
+    return started
+
+
+def _wrap(name: str, into: Sink, on_trouble: Callable[[str], None]) -> None:
+    stream = getattr(sys, name)
+    if stream is None:  # a program without a console
+        return
+    try:
+        wrapping.attach(stream, name, into)
+    except (AttributeError, TypeError) as error:
+        on_trouble(f"{name} cannot be captured ({error!r})")
 
 
 def _redirected(name: str, into: Sink, on_trouble: Callable[[str], None]) -> bool:

@@ -3,12 +3,18 @@
 The methods of the object itself are replaced, not `sys.stdout`. So everyone who holds the object
 is heard (a logging handler made long before), it stays the object that it was (`isatty`, `fileno`,
 `encoding`), and if others put another object in its place meanwhile, nothing is in their way.
+
+Others replace `write` too, and put back what they found before we came: IPython does so around each
+cell. Where the stream's class allows it, ours is therefore a `Guard`, which stays on top of
+whatever is set. Streams of C classes do not allow it; of them the buffer is heard, which all text
+goes through.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from runlog.capture import sink as sinks
@@ -36,9 +42,10 @@ class Patch:
         self.sinks: tuple[Sink, ...] = ()
         self.bypass: Callable[[bytes], None] | None = None
         self._lock = threading.RLock()
-        self._inside = False  # a text write hands its bytes to the buffer, which is patched too
+        self._in_hand: Any = _MISSING  # what a method of the stream, now running, was given
         self._line = b""  # begun, and not handed on yet
         self._ours: list[tuple[Any, str, Any, Any]] = []
+        self._guard: Guard | None = None
         self._buffer: tuple[dict[str, Any], Any, Any] = ({}, _MISSING, None)
 
     def install(self) -> None:
@@ -47,12 +54,14 @@ class Patch:
         Raises:
             AttributeError, TypeError: the object does not let itself be changed.
         """
-        self._put(self.stream, "write", self._text_method)
+        self._guard = Guard.over(self.stream, self._write_method)
+        if self._guard is None:
+            self._put(self.stream, "write", self._write_method)
         self._put(self.stream, "flush", self._flush_method)
         buffer = getattr(self.stream, "buffer", None)
         if buffer is not None:
             own = buffer.write
-            self._put(buffer, "write", self._bytes_method)
+            self._put(buffer, "write", self._write_method)
             self._buffer = (vars(buffer), buffer.write, own)
 
     def _put(self, target: Any, name: str, method: Callable[[Any], Any]) -> None:
@@ -64,6 +73,8 @@ class Patch:
     @property
     def on_top(self) -> bool:
         """Whether a call of `write` still comes here first."""
+        if self._guard is not None:
+            return self._guard.on_top
         target, name, ours, _ = self._ours[0]
         return vars(target).get(name) is ours
 
@@ -76,47 +87,44 @@ class Patch:
                 delattr(target, name)
             else:
                 setattr(target, name, before)
+        if self._guard is not None:
+            self._guard.remove()
 
     def forked(self) -> None:
         """In a forked child: whoever held the lock is not here."""
         self._lock = threading.RLock()
-        self._inside = False
+        self._in_hand = _MISSING
         self._line = b""
 
     # ------------------------------------------------------------ the methods
 
-    def _text_method(self, original: Callable[[str], Any]) -> Callable[[str], Any]:
-        def write(text: str) -> Any:
-            if sinks.busy():
-                return self._unheard(original, text)
-            return self._pass(original, text)
+    def _write_method(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return partial(self.write, original)
 
-        return write
+    def write(self, original: Callable[[Any], Any], what: Any) -> Any:
+        """What is called in place of a `write`.
 
-    def _bytes_method(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def write(data: Any) -> Any:
-            if sinks.busy():
-                return self._unheard(original, data)
-            with self._lock:
-                if self._inside:
-                    return original(data)
-            return self._pass(original, data)
-
-        return write
+        Args:
+            original: what was replaced.
+            what: its argument.
+        """
+        if sinks.busy():
+            return self._unheard(original, what)
+        return self._pass(original, what)
 
     def _flush_method(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def flush(*args: Any, **kwargs: Any) -> Any:
             with self._lock:
                 names, ours, own = self._own_write()
-                outer = self._inside
+                outer = self._in_hand
                 try:
-                    self._inside = True
+                    self._in_hand = None
                     names["write"] = own
                     return original(*args, **kwargs)
                 finally:
                     names["write"] = ours
-                    self._inside = outer
-                    if not outer and not sinks.busy():
+                    self._in_hand = outer
+                    if outer is _MISSING and not sinks.busy():
                         self.hand_on()
 
         return flush
@@ -129,12 +137,17 @@ class Patch:
         """
         data, line = _bytes(what), b""
         with self._lock:
+            outer = self._in_hand
+            # Heard further out: bytes of a text, which the buffer is handed; and what goes through
+            # ours again, below another `write` that was laid over it. Not what a signal handler
+            # prints.
+            if outer is not _MISSING and (what is outer or not isinstance(what, str)):
+                return original(what)
             long = len(self._line) + len(data) > _LONG
             waiting = self.sinks
             names, ours, own = self._own_write()
-            outer = self._inside
             try:
-                self._inside = True
+                self._in_hand = what
                 names["write"] = own
                 result = original(what)
                 if type(result) is int and type(what) is not str:
@@ -144,7 +157,7 @@ class Patch:
                 raise
             finally:
                 names["write"] = ours
-                self._inside = outer
+                self._in_hand = outer
                 # `print` writes each of its arguments by itself, and a record for each would cost
                 # many times as much: so a line is handed on once it is whole. Without a call but
                 # the last, since Ctrl-C may be raised after any.
@@ -172,7 +185,7 @@ class Patch:
     def _own_write(self) -> tuple[dict[str, Any], Any, Any]:
         """Where to put, while a method of the stream runs, which `write` of its buffer, and then.
 
-        What the stream hands its buffer must not be heard a second time: `_inside` says so to our
+        What the stream hands its buffer must not be heard a second time: `_in_hand` says so to our
         `write`. On the main thread the buffer has its own back meanwhile, since text would be lost
         if Ctrl-C were raised in ours. Other threads get no Ctrl-C; but bytes that one of them
         writes at that very moment are not heard.
@@ -206,6 +219,76 @@ def _bytes(what: Any) -> bytes:
         return b""
 
 
+class Guard:
+    """`write` of one stream as a member of its class, so that it lies over what is set on it.
+
+    The stream's class becomes one derived from it, which differs in that alone. Whoever reads
+    `write` gets ours over what is there at that moment; whoever puts back what he read gets that
+    again, without ours, which is still on top.
+
+    Args:
+        stream: the object.
+        wrap: makes a `write` of ours over another.
+    """
+
+    def __init__(self, stream: Any, wrap: Callable[[Any], Any]) -> None:
+        self._stream = stream
+        self._wrap = wrap
+        self._plain: type[Any] = type(stream)
+        names = {"__slots__": (), "write": self, "__module__": self._plain.__module__}
+        names["__qualname__"] = self._plain.__qualname__
+        self._made: type[Any] = type(self._plain.__name__, (self._plain,), names)
+
+    @classmethod
+    def over(cls, stream: Any, wrap: Callable[[Any], Any]) -> Guard | None:
+        """Put one in place; None if the stream does not allow it."""
+        try:
+            if "write" in vars(stream):
+                vars(stream)["write"] = _beneath(vars(stream)["write"])
+            elif not hasattr(type(stream), "write"):
+                return None  # it is made up by `__getattr__`
+            guard = cls(stream, wrap)
+            stream.__class__ = guard._made
+        except Exception:  # noqa: BLE001 - a class may do anything when another is derived from it
+            return None
+        return guard
+
+    @property
+    def on_top(self) -> bool:
+        """Whether a call of `write` still comes here first."""
+        return type(self._stream) is self._made
+
+    def remove(self) -> None:
+        """Give the stream its class back, unless others have given it another."""
+        if self.on_top:
+            self._stream.__class__ = self._plain
+
+    def __get__(self, stream: Any, owner: type) -> Any:
+        if stream is None:
+            return self._plain.write
+        below = vars(stream).get("write", _MISSING)
+        if below is _MISSING:
+            of_class: Any = super(self._made, stream)
+            below = of_class.write
+        return self._wrap(below) if stream is self._stream else below
+
+    def __set__(self, stream: Any, value: Any) -> None:
+        vars(stream)["write"] = _beneath(value)
+
+    def __delete__(self, stream: Any) -> None:
+        try:
+            del vars(stream)["write"]
+        except KeyError:
+            raise AttributeError("write") from None
+
+
+def _beneath(write: Any) -> Any:
+    """A `write` without those of ours over it."""
+    while isinstance(write, partial) and getattr(write.func, "__func__", None) is Patch.write:
+        write = write.args[0]
+    return write
+
+
 # ---------------------------------------------------------------- all patches
 
 _PATCHES: list[Patch] = []
@@ -235,10 +318,14 @@ def divert(stream: Any, name: str, bypass: Callable[[bytes], None] | None) -> No
         if bypass is not None:
             _patch_of(stream, name).bypass = bypass
             return
-        for patch in _PATCHES:
-            if patch.stream is stream:
-                patch.bypass = None
+        _end_bypass(stream)
         _tidy()
+
+
+def _end_bypass(stream: Any) -> None:
+    for patch in _PATCHES:
+        if patch.stream is stream:
+            patch.bypass = None
 
 
 def detach(sink: Sink) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from runlog.messages import say, swallow
 from runlog.picture.page import page
@@ -43,6 +43,16 @@ def to_html(view: RunView, height: int = 420, hidden: bool = False) -> str:
     return f'<details><summary style="{_BUTTON}">Show run {title}</summary>{frame}</details>'
 
 
+class _Shown(int):
+    """True, but where it ends a cell of a notebook it is not printed below the picture."""
+
+    def __repr__(self) -> str:
+        return "True"
+
+    def _ipython_display_(self) -> None:
+        """Nothing."""
+
+
 def display(view: RunView, height: int = 420, hidden: bool = False) -> bool:
     """Show a run in the notebook that this code runs in; elsewhere, tell how it can be seen.
 
@@ -57,8 +67,11 @@ def display(view: RunView, height: int = 420, hidden: bool = False) -> bool:
     try:
         ipython = _notebook()
         if ipython is not None:
-            ipython.display.display(ipython.display.HTML(to_html(view, height, hidden)))
-            return True
+            # Not `HTML(...)`: of a text that begins with a frame it warns, for it cannot know that
+            # the frame holds a page of its own and not the address of one.
+            forms = {"text/html": to_html(view, height, hidden), "text/plain": repr(view)}
+            ipython.display.display(forms, raw=True)
+            return cast("bool", _Shown(True))
     except Exception as error:  # noqa: BLE001 - law L8: training code calls this
         swallow(error)
         say(f"the run could not be shown ({error!r})")

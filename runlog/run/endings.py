@@ -56,8 +56,14 @@ def _install() -> None:
 def _noting_exit(status: Any = None, /) -> NoReturn:
     """`sys.exit`, its argument remembered: at exit nothing else has it any more."""
     global _exit_code  # noqa: PLW0603 - a process has one exit code
-    _exit_code = status if isinstance(status, int) else int(status is not None)
+    if not _interactive():
+        _exit_code = status if isinstance(status, int) else int(status is not None)
     _real_exit(status)
+
+
+def _interactive() -> bool:
+    """Whether what ends a line or a cell does not end the process."""
+    return hasattr(sys, "ps1")
 
 
 def code_of(error: BaseException) -> int:
@@ -68,8 +74,7 @@ def code_of(error: BaseException) -> int:
 @atexit.register
 def _at_exit() -> None:
     """Finish runs that the script forgot, as failed if an exception ended it."""
-    # In an interactive session the last exception ended a line or a cell, not the session.
-    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+    error = None if _interactive() else getattr(sys, "last_value", None)
     code, message = _exit_code, None
     if error is not None:
         code = code_of(error)

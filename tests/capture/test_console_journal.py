@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import runlog
 from runlog.capture.output_log import write_output_log
 from runlog.journal.writer import JournalWriter
 from runlog.records import Console, Finish
+from tests.laws import kit
 
 PATIENCE = 60
 
@@ -69,7 +69,7 @@ def test_nothing_printed_is_lost_to_a_kill(tmp_path: Path) -> None:
             sys.stderr.write(f"error {n}\\n")
         """,
     )
-    chance = random.Random()
+    chance = kit.chance("kills amid printing")
     for number in range(15):
         env["FOLDER"] = str(tmp_path / f"run{number}")
         with subprocess.Popen(

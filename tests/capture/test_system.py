@@ -177,7 +177,6 @@ def test_a_forked_child_neither_samples_nor_hangs() -> None:
 
 def test_a_driver_that_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real library, on a machine whose driver is missing or, if there is a GPU, well."""
-    pytest.importorskip("pynvml")
     monkeypatch.setattr(nvidia, "_SIGNS", ("/",))
     samples: list[Mapping[str, Any]] = []
     sampler = Sampler(samples.append, interval=3600.0)

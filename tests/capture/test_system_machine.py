@@ -36,7 +36,6 @@ def burn(seconds: float) -> str:
 
 @linux
 def test_proc_and_psutil_agree() -> None:
-    pytest.importorskip("psutil")
     from runlog.capture import procfs, psutil_
 
     a, b = read(procfs.PARTS), read(psutil_.PARTS)

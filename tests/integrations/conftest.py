@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import runlog
+from tests import extras
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMAND = Path(sys.executable).with_name("runlog")
@@ -42,6 +43,11 @@ class Job:
 
 
 RunScript = Callable[..., Job]
+
+
+@pytest.fixture(autouse=True)
+def _with_the_libraries() -> None:
+    extras.need("integrations")
 
 
 @pytest.fixture

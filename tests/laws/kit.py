@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import shutil
 import tempfile
 import time
@@ -29,6 +30,13 @@ EFFORT = os.environ.get("RUNLOG_EFFORT", "")
 """Nothing for a sample, "full" for more, as CI does, "all" for every bit: most of an hour."""
 FULL = EFFORT in {"full", "all"}
 ALL = EFFORT == "all"
+SEED = os.environ.get("RUNLOG_SEED", "0")
+"""What tests draw from; another one each time, unless it is given (`tests/conftest.py`)."""
+
+
+def chance(what: str) -> random.Random:
+    """Random numbers of a test: the same ones for the same seed."""
+    return random.Random(f"{SEED} {what}")
 
 
 def until(what: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -1,7 +1,9 @@
 """L1: what a returned call wrote survives SIGKILL at any instant, sealing and finishing included.
 
 A worker forks writers, kills each at a random instant, and reads what is left. A writer logs a
-fixed sequence of calls and tells, in memory shared with its worker, how many have returned.
+fixed sequence of calls and tells, in memory shared with its worker, how many have returned. The
+instant is drawn in calls and stages, and not in time alone: so what the kills must have met does
+not depend on how fast the machine is.
 """
 
 from __future__ import annotations
@@ -17,18 +19,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import runlog
 from runlog import records
+from runlog.wire import framing
+from tests.laws import kit
 
-KILLS = 2_000
+KILLS = 20_000 if kit.ALL else 2_000 if kit.FULL else 210
 WORKERS = 2
-LONGEST_LIFE = 0.015
-"""Seconds of logging, after `init` has returned."""
+MOST_CALLS = 1000
+SPIN = 3e-4
+"""Seconds that pass at most between the moment waited for and the kill: some calls, or a part of
+what sealing a chunk and finishing take."""
+PATIENCE = 60
 SEAL_BYTES = 8192
-COUNTED = ("calls", "chunks", "piled up", "finishing", "finished", "young", "ahead", "printed")
+BEGUN, FINISHING, FINISHED = range(3)
 
 
 def call(run: runlog.Run, n: int) -> None:
@@ -101,30 +110,72 @@ def write(root: Path, returned: mmap.mmap, last: int) -> None:
     for n in range(last):
         call(run, n)
         returned[0:8] = (n + 2).to_bytes(8, "little")
-    returned[8] = 1
+    returned[8] = FINISHING
     run.finish()
-    returned[8] = 2
+    returned[8] = FINISHED
     signal.pause()
 
 
-def kill_one(root: Path, returned: mmap.mmap, chance: random.Random) -> None:
+@dataclass(frozen=True)
+class Watch:
+    """What a worker can see of its writer.
+
+    Attributes:
+        root: of the writer's run.
+        shared: how many calls have returned, and its stage.
+    """
+
+    root: Path
+    shared: mmap.mmap
+
+    @property
+    def calls(self) -> int:
+        return int.from_bytes(self.shared[0:8], "little")
+
+    @property
+    def stage(self) -> int:
+        return self.shared[8]
+
+    def files(self, pattern: str) -> list[Path]:
+        return list((self.root / "p" / "r").glob(pattern))
+
+    def sealed(self) -> bool:
+        return any(f.stat().st_size > 2 * framing.FILE_HEADER_SIZE for f in self.files("*.rlog"))
+
+
+MOMENTS: dict[str, Callable[[Watch, int], bool]] = {
+    "young": lambda _, __: True,
+    "calls": lambda watch, calls: watch.calls > calls,
+    "calls, early": lambda watch, calls: watch.calls > calls // 20,
+    "chunks": lambda watch, _: watch.sealed(),
+    "piled up": lambda watch, _: len(watch.files("*.rtail")) > 1,
+    "finishing": lambda watch, _: watch.stage >= FINISHING,
+    "finished": lambda watch, _: watch.stage == FINISHED,
+}
+"""What to wait for before the kill, given a number of calls."""
+SEEN = ("young", "calls", "chunks", "piled up", "finishing", "finished", "ahead", "printed")
+"""What the kills must have met; else they would not try what they are meant to try."""
+
+
+def kill_one(watch: Watch, moment: str, chance: random.Random) -> None:
     """Start a writer and kill it."""
-    returned[0:9] = bytes(9)
-    last = chance.choice((50, 200, 800, 1 << 40))
-    young = chance.random() < 0.1
-    life = chance.uniform(0, LONGEST_LIFE)
+    watch.shared[0:9] = bytes(9)
+    calls = chance.randrange(MOST_CALLS)
+    last = calls if moment.startswith("finish") else 1 << 40
+    spin = chance.choice((0, chance.uniform(0, SPIN), chance.uniform(0, 10 * SPIN)))
     pid = os.fork()
     if pid == 0:
         try:
-            write(root, returned, last)
+            write(watch.root, watch.shared, last)
         finally:
             os._exit(9)
-    give_up = time.perf_counter() + 60
-    while not young and not returned[0] and time.perf_counter() < give_up:
-        pass  # not a sleep: the instant must be as random as the clock is fine
-    until = time.perf_counter() + life
+    give_up = time.perf_counter() + PATIENCE
+    while not MOMENTS[moment](watch, calls):
+        assert time.perf_counter() < give_up, f"{moment} did not come about"
+        os.sched_yield()  # the writer may need this core
+    until = time.perf_counter() + spin
     while time.perf_counter() < until:
-        pass
+        pass  # not a sleep: the instant must be as random as the clock is fine
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status), f"the writer ended by itself: {status}"
@@ -161,45 +212,39 @@ def check(folder: Path, calls: int, state: int, seen: Counter[str]) -> None:
         seen["calls"] += calls
         seen["chunks"] += journal.chunks > 0
         seen["piled up"] += journal.tails > 1
-        seen["finishing"] += state == 1
-        seen["finished"] += state == 2
+        seen["finishing"] += state == FINISHING
+        seen["finished"] += state == FINISHED
         seen["ahead"] += len(made) + 1 > calls
-        assert journal.has_footer or state < 2
+        assert journal.has_footer or state < FINISHED
 
 
-def work(root: Path, seed: int, kills: int) -> None:
+def work(root: Path, number: int) -> None:
     """Kill writers and print what was met."""
     from runlog.journal import keeper, sealing, tails  # noqa: F401 - loaded once, before any fork
 
     # Seal at once, however fast the writer is: that is what must be caught in the act.
     keeper.BACKLOG = 0  # type: ignore[misc]
-    chance = random.Random(seed)
-    returned = mmap.mmap(-1, 16)
+    chance = kit.chance(f"kills of worker {number}")
+    shared = mmap.mmap(-1, 16)
     seen: Counter[str] = Counter()
-    for number in range(kills):
-        home = root / str(number)
-        kill_one(home, returned, chance)
-        calls = int.from_bytes(returned[0:8], "little")
+    for kill in range(KILLS // WORKERS):
+        watch = Watch(root / str(kill), shared)
+        moment = tuple(MOMENTS)[kill % len(MOMENTS)]
+        kill_one(watch, moment, chance)
         try:
-            check(home / "p" / "r", calls, returned[8], seen)
+            check(watch.root / "p" / "r", watch.calls, watch.stage, seen)
         except BaseException:
-            print(f"seed {seed}, kill {number}, left in {home}", file=sys.stderr)  # noqa: T201
+            print(f"kill {kill} ({moment}), left in {watch.root}", file=sys.stderr)  # noqa: T201
             raise
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(watch.root, ignore_errors=True)
     print(json.dumps(seen))  # noqa: T201
 
 
 def test_no_returned_call_is_lost_to_a_kill_at_any_instant(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1 << 30)
     workers = [
         subprocess.Popen(
-            [
-                sys.executable,
-                __file__,
-                str(tmp_path / str(n)),
-                str(seed + n),
-                str(KILLS // WORKERS),
-            ],
+            [sys.executable, "-m", "tests.laws.test_l1_kill", str(tmp_path / str(n)), str(n)],
+            cwd=Path(__file__).parents[2],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -211,9 +256,8 @@ def test_no_returned_call_is_lost_to_a_kill_at_any_instant(tmp_path: Path) -> No
         out, err = worker.communicate()
         assert worker.returncode == 0, err[-4000:]
         seen.update(json.loads(out.splitlines()[-1]))
-    # If one of these were 0, the kills would not have met what they are meant to meet.
-    assert all(seen[word] for word in COUNTED), seen
+    assert all(seen[word] for word in SEEN), seen
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    work(Path(sys.argv[1]), int(sys.argv[2]))

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import runlog
 from runlog.fold import config, status, summary
 from runlog.journal import open_journals
-from runlog.records import Entry, Log
+from runlog.journal.writer import JournalWriter
+from runlog.keys import flatten
+from runlog.records import Config, Entry, Finish, Log, RunStart, RunUpdate, Summary
+from runlog.wire.row import row_flags
 
 from . import kit
 
@@ -111,3 +116,76 @@ def test_nothing_but_the_journal_files_is_needed(tmp_path: Path) -> None:
         if path.suffix != ".rlog":
             path.unlink()
     assert kit.read(folder) == before
+
+
+# ---------------------------------------------------------------- any calls
+
+KEYS = st.sampled_from(["a", "b", "a.b", "c"])
+NUMBERS = st.one_of(st.integers(-5, 5), st.floats(-2, 2), st.just(float("nan")), st.just(2**70))
+VALUES = st.one_of(NUMBERS, st.none(), st.text(max_size=3), st.booleans())
+DATA = st.dictionaries(
+    KEYS, st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=2)), max_size=3
+)
+CALLS = st.lists(
+    st.one_of(
+        st.tuples(st.just("log"), DATA, st.integers(-2, 3)),
+        st.tuples(st.just("config"), st.dictionaries(KEYS, VALUES, max_size=2), st.just(0)),
+        st.tuples(st.just("summary"), DATA, st.just(0)),
+        st.tuples(st.just("remove"), KEYS, st.just(0)),
+        st.tuples(st.just("name"), st.text(max_size=3), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+def write(folder: Path, calls: list[tuple[str, Any, int]], *, finish: bool) -> None:
+    """A journal of several chunks, with or without a footer."""
+    writer = JournalWriter(folder, "w", seal_bytes=700, fsync_interval=None)
+    writer.append(RunStart("r", "p"))
+    step = 0
+    for what, data, move in calls:
+        if what == "log":
+            at = step + move
+            flags = row_flags(late=move < 0, commit=None, explicit_step=True)
+            with writer.lock:
+                writer.log_leaves(flatten(data), at, flags)
+            step = max(step, at)
+        elif what == "config":
+            writer.append(Config(data))
+        elif what == "summary":
+            writer.append(Summary(data))
+        elif what == "remove":
+            writer.append(Summary({}, [[data]]))
+        else:
+            writer.append(RunUpdate(name=data))
+    if finish:
+        writer.close(Finish(0))
+    else:
+        writer.close()
+
+
+@settings(deadline=None, max_examples=500 if kit.FULL else 80)
+@given(CALLS, st.booleans(), st.data())
+def test_whatever_was_called_views_are_folds_and_folds_go_on(
+    calls: list[tuple[str, Any, int]], finish: bool, data: st.DataObject
+) -> None:
+    with kit.folder() as folder:
+        write(folder, calls, finish=finish)
+        with runlog.open(folder) as view:
+            entries = list(view.records())
+            cut = data.draw(st.integers(1, len(entries)))
+            prefix = fold(entries[:cut])
+            # By `repr`, in which NaN equals itself.
+            assert repr(fold(entries[cut:], prefix)) == repr(fold(entries))
+            assert repr(view._all().status) == repr(fold(entries)[2])
+            agrees(view, entries)
+            with view.at(seq=cut) as then:
+                assert [kit.same(e) for e in then.records()] == [kit.same(e) for e in entries[:cut]]
+                agrees(then, entries[:cut])
+
+
+def agrees(view: runlog.RunView, entries: list[Entry]) -> None:
+    """What a view tells is what its records say."""
+    assert repr(seen(view)) == repr(as_view(entries))
+    rows = [row["_step"] for row in view.history().rows()]
+    assert view.history().to_arrow()["_step"].to_pylist() == rows

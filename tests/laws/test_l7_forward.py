@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,21 @@ from runlog.journal import open_journals, recover, verify
 from runlog.journal.writer import JournalWriter
 from runlog.records import Config, Finish, Log, RunStart, Unknown
 from runlog.wire import codec, frames, framing
+from runlog.wire.row import column_bytes
 
 from . import kit
 
 PAYLOAD = codec.pack(["of", {"a": "newer"}, "version"])
 BODY = b" of a newer version"
+LAYOUTS: dict[str, Any] = {
+    "shape": 1,
+    "columns": column_bytes([1]),
+    "names": [["a"], "d"],
+}
+"""How a row may say which columns it has."""
 
 
-def newer(folder: Path) -> JournalWriter:
+def newer(folder: Path, layout: str) -> JournalWriter:
     """A journal with a record type, items and a row item of a newer version."""
     writer = kit.begin(folder)
     writer.append(RunStart("r", "p", host="h", pid=0))
@@ -30,7 +38,7 @@ def newer(folder: Path) -> JournalWriter:
     writer._append(tag, codec.pack([*codec.unpack(payload), "added", [1, 2]]))
     kit.row(writer, {("a",): 1.5}, 0)
     packed = struct.pack(">d", 2.5)
-    writer._append(framing.TAG_LOG, codec.pack([1, 1, 0, [], packed, "added"]))
+    writer._append(framing.TAG_LOG, codec.pack([LAYOUTS[layout], 1, 0, [], packed, "added"]))
     kit.row(writer, {("a",): 3.5}, 2)
     return writer
 
@@ -56,8 +64,9 @@ def check(folder: Path) -> None:
         assert view.metrics["a"].count == 3
 
 
-def test_unknown_records_and_added_items_are_skipped_and_kept(tmp_path: Path) -> None:
-    writer = newer(tmp_path / "run")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_unknown_records_and_added_items_are_skipped_and_kept(tmp_path: Path, layout: str) -> None:
+    writer = newer(tmp_path / "run", layout)
     check(tmp_path / "run")
     before = kit.read(tmp_path / "run")
     assert writer.close(Finish(0))
@@ -66,8 +75,9 @@ def test_unknown_records_and_added_items_are_skipped_and_kept(tmp_path: Path) ->
     assert verify(tmp_path / "run").ok
 
 
-def test_recovery_keeps_unknown_records_and_added_items(tmp_path: Path) -> None:
-    writer = newer(tmp_path / "run")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_recovery_keeps_unknown_records_and_added_items(tmp_path: Path, layout: str) -> None:
+    writer = newer(tmp_path / "run", layout)
     copy = tmp_path / "copy"
     copy.mkdir()
     for path in (tmp_path / "run").iterdir():
@@ -77,6 +87,8 @@ def test_recovery_keeps_unknown_records_and_added_items(tmp_path: Path) -> None:
     recover(copy, force=True)
     check(copy)
     assert kit.read(copy) == before
+    assert [p.name for p in copy.iterdir()] == ["w.rlog"]
+    assert verify(copy).ok
 
 
 def with_frame(folder: Path, type_: int, *, twice: bool = False) -> Path:
@@ -143,3 +155,16 @@ def test_a_compatible_feature_flag_is_ignored_and_an_incompatible_one_refused(
                 assert list(view.records()) == []
             else:
                 assert [kit.same(e) for e in view.records()] == before
+
+
+def test_a_file_that_needs_a_newer_reader_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    folder = kit.finished(tmp_path / "run")
+    before = kit.read(folder)
+    header = framing.FileHeader(framing.KIND_JOURNAL, b"salt", 1, 0, "x", version=2)
+    (folder / "x.rlog").write_bytes(header.encode())
+    flags = framing.FileHeader(framing.KIND_JOURNAL, b"salt", 1, 0, "y", incompatible=8)
+    (folder / "y.rlog").write_bytes(flags.encode())
+    with runlog.open(folder) as view:
+        assert [d.reason for d in view.damage] == [DamageKind.NEWER] * 2
+        assert all("newer runlog" in d.detail for d in view.damage)
+        assert [kit.same(e) for e in view.records()] == before

@@ -65,6 +65,8 @@ def test_a_polling_reader_sees_a_growing_exact_prefix(tmp_path: Path) -> None:
             assert rows == list(range(len(rows)))
             assert view.damage == ()
             assert len(view.history()) == len(rows)
+            if rows:
+                assert view.history(["i"]).to_arrow()["i"].to_pylist() == rows
             state = view.status.state
             if ended:
                 assert state == "finished"

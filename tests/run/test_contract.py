@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import runlog
+from tests import extras
 
 REFERENCE: dict[str, Any] = json.loads((Path(__file__).parent / "reference.json").read_text())
 """Names, parameters and defaults of the followed API, version 0.19.8."""
@@ -65,8 +66,7 @@ def test_what_the_attributes_say(tmp_path: Path) -> None:
 
 
 def _module() -> Any:
-    torch = pytest.importorskip("torch", reason="installed by the tests' environment")
-    return torch.nn.Linear(2, 2)
+    return extras.torch().nn.Linear(2, 2)
 
 
 def _saved(run: runlog.Run, folder: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 import runlog
+from tests import extras
 
-torch: Any = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import pytest
+
+torch = extras.torch()
 nn: Any = torch.nn
 
 BINS = 64

@@ -84,9 +84,7 @@ def _facts(
         "loss": [runlog.to_json(entry, exact=exact) for entry in view.loss],
         "alerts": [runlog.to_json(entry, exact=exact) for entry in view.records(["alert"])],
         "ranks": view.ranks,
-        "salvaged": [
-            runlog.to_json(entry, exact=exact) for entry in view.records(["salvaged"])
-        ],
+        "salvaged": [runlog.to_json(entry, exact=exact) for entry in view.records(["salvaged"])],
     }
 
 
