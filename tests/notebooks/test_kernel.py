@@ -217,10 +217,11 @@ def test_a_run_goes_on_after_an_interrupted_cell(notebook: Notebook) -> None:
     thread.start()
     notebook.cell(
         f"""
+        import sys
         n = 0
         while True:
             run.log({{"n": n}})
-            print(n)
+            sys.stdout.write(f"{{n}}\\n")  # a whole line, or none
             n += 1
             if n == 200: open({str(begun)!r}, "w").close()
         """,
