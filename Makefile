@@ -1,7 +1,7 @@
 # Each target sets up all it needs, so `git clone` and one of these is enough. `make` lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults check docs bench clean
+.PHONY: help demo test faults test-pythons check docs bench clean
 
 # The Python that makes the environments: 3.11 or newer. Name another: make demo PYTHON=/path/to/python3
 PYTHON ?=
@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := -m pip install -qq --no-compile --disable-pip-version-check
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: .venv/.demo ## train a small network on the digits data; inspect, verify and export its run
 	@set -e; \
@@ -29,6 +29,9 @@ test: .venv/.dev ## run the tests, on two cores (RUNLOG_EFFORT=full for more, as
 
 faults: .venv/.dev ## let every system call fail and the power go at every instant; writes docs/reliability.md
 	@$(BIN)/python -m tests.faults
+
+test-pythons: .venv/.dev ## run them under each supported Python found, and with the oldest dependencies
+	@$(BIN)/nox
 
 check: .venv/.dev ## lint, formatting, types, and whether generated files are up to date
 	$(BIN)/ruff check .
@@ -49,14 +52,14 @@ bench: .venv-bench/.ready ## compare with other trackers (an environment of its 
 	@.venv-bench/bin/python -m benchmarks --write-readme
 
 clean: ## remove the environments, caches and what the demo wrote
-	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist docs/_build runs exports
+	rm -rf .venv .venv-bench .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist docs/_build runs exports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- environments: a stamp file is written once all before it has worked
 
 define make_venv
 @set -e; found=; \
-for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11); do \
+for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python3.14); do \
   if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 done; \
 if [ -z "$$found" ]; then \

@@ -138,7 +138,7 @@ def itself(it: object, *_: object, **__: object) -> object:
 
 
 def in_notebook() -> bool:
-    """Whether this is a Jupyter kernel."""
-    shell = sys.modules.get("IPython")
-    ask = getattr(shell, "get_ipython", None)
-    return ask is not None and type(ask()).__name__ == "ZMQInteractiveShell"
+    """Whether this is a Jupyter kernel, or one made from it, as that of Colab is."""
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    kinds = () if ask is None else type(ask()).__mro__
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in kinds)

@@ -10,6 +10,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import v4
 
 import runlog
+from runlog.run.facade import in_notebook
 from tests.laws import kit
 
 PATIENCE = 60
@@ -217,10 +219,11 @@ def test_a_run_goes_on_after_an_interrupted_cell(notebook: Notebook) -> None:
     thread.start()
     notebook.cell(
         f"""
+        import sys
         n = 0
         while True:
             run.log({{"n": n}})
-            print(n)
+            sys.stdout.write(f"{{n}}\\n")  # a whole line, or none
             n += 1
             if n == 200: open({str(begun)!r}, "w").close()
         """,
@@ -301,3 +304,14 @@ for cell in (
     )
     assert done.stdout == kept(tmp_path / "p" / "r") == "two\nfour\n"
     assert kept(tmp_path / "p" / "r", "stderr") == "three\n"
+
+
+@pytest.mark.parametrize("name", ["ZMQInteractiveShell", "TerminalInteractiveShell"])
+def test_a_shell_made_from_that_of_a_kernel_is_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Colab has: there, too, a second `init` ends the former run."""
+    derived = type("Shell", (type(name, (), {}),), {})()
+    fake = SimpleNamespace(get_ipython=lambda: derived)
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    assert in_notebook() is (name == "ZMQInteractiveShell")
