@@ -25,16 +25,16 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_a_record_that_is_missing_is_seen_unless_somebody_says_so(job: Job) -> None:
-    job.last_seq += 2
-    assert job.verdict() == ["lost, and nothing says so: records 6-7 of 7"]
-    job.said = "runlog: 3 records could not be kept"
-    assert job.verdict() == ["lost, and nothing says so: records 6-7 of 7"]
-    job.said = "runlog: 2 records could not be kept"
+    job.last_seq += 4
+    assert job.verdict() == ["lost, and nothing says so: records 6-9 of 9 ()"]
+    job.said = "runlog: 5 records could not be kept"
+    assert job.verdict() == [f"lost, and nothing says so: records 6-9 of 9 ({job.said})"]
+    job.said = "runlog: 4 records could not be kept"
     assert job.verdict() == []
 
 
 def test_a_value_that_was_changed_is_seen(job: Job) -> None:
-    job.rows[2] |= {"i": 0.0}
+    job.rows[0][1]["i"] = 0.0
     (wrong,) = job.verdict()
     assert wrong.startswith("record 2 reads")
 

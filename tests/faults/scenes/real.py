@@ -13,6 +13,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -63,11 +64,11 @@ def _training(make: Callable[[Path, Trouble], Limit]) -> Callable[[Path, Trouble
 
 def _train(job: Job, limit: Limit, trouble: Trouble) -> None:
     first, times = trouble.fault.at, trouble.fault.times
+    wide = "x" * WIDE if isinstance(limit, _Memory) else None
     if first == 1:
         limit.begin(job)
     if not job.begin():
         return
-    wide = "x" * WIDE if isinstance(limit, _Memory) else None
     for n in range(ROWS):
         if n + 1 == first and n:
             limit.begin(job)
@@ -172,8 +173,10 @@ class _Threads(_Resource):
     def __init__(self, folder: Path) -> None:
         super().__init__(resource.RLIMIT_NPROC, lambda: 0)
         if os.getuid() == 0:
-            for path in (folder, folder.parent, folder.parent.parent):
-                path.chmod(0o777)
+            folder.chmod(0o777)
+            for path in folder.parents:
+                if not path.stat().st_mode & stat.S_IXOTH:
+                    path.chmod(0o711)
             os.setgid(65534)
             os.setuid(65534)
 
