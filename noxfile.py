@@ -75,7 +75,7 @@ def oldest(session: nox.Session) -> None:
 def told(session: nox.Session) -> None:
     """Which claimed Pythons were not there to run the tests."""
     missing = [version for version in CLAIMED if version not in INSTALLED]
-    session.log(f"Python {', '.join(INSTALLED)}: installed, and named above with its result.")
-    for version in missing:
-        session.warn(f"Python {version}: claimed, but not installed here, so NOT RUN.")
-    session.log("The extra 'integrations' was left out; `make test` has it.")
+    session.log("What needs the extra 'integrations' was left out; `make test` has it.")
+    session.log(f"Claimed: Python {', '.join(CLAIMED)}. Found here: {', '.join(INSTALLED)}.")
+    if missing:
+        session.warn(f"NOT RUN, since it is not installed: Python {', '.join(missing)}.")
