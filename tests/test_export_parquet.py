@@ -59,6 +59,16 @@ def test_values_that_floats_like_to_lose_survive(tmp_path: Path) -> None:
     assert [x.hex() for x in read] == [x.hex() for x in odd]
 
 
+def test_lists_of_one_width_can_be_read_by_every_version_of_pyarrow(tmp_path: Path) -> None:
+    view = logged([{"v": [1.0, 2.0], "m": [[1, 2]]}, {"v": None, "m": [[3, 4]]}])
+    export.write(view, tmp_path / "run.parquet")
+    table = pq.read_table(tmp_path / "run.parquet")
+    # Up to 20 at least, those of a fixed size that are null cannot.
+    assert not any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
+    assert table["v"].to_pylist() == [[1.0, 2.0], None]
+    assert table["m"].to_pylist() == [[[1, 2]], [[3, 4]]]
+
+
 def test_encodings_are_those_that_suit_the_column(noisy: runlog.RunView, tmp_path: Path) -> None:
     export.write(noisy, tmp_path / "run.parquet")
     group = pq.ParquetFile(tmp_path / "run.parquet").metadata.row_group(0)

@@ -191,6 +191,12 @@ def test_values_that_cannot_be_drawn_are_told() -> None:
     assert "2 values are NaN or infinite, marked below" in found.said("p")
 
 
+def test_a_float32_is_told_by_its_shortest_form() -> None:
+    config = {"rates": [np.float32(0.06), np.float16(0.1)], "none": np.float32("nan")}
+    rows = page(write([{"lr": np.float32(0.06)}], config=config)).rows()
+    assert (rows["lr"], rows["rates"], rows["none"]) == ("0.06", "[0.06, 0.1]", "NaN")
+
+
 def test_histograms_are_bars_in_the_table() -> None:
     found = page(write([{"weights": np.arange(100.0)}]))
     assert "100 from 0 to 99" in found.said("span")

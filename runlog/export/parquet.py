@@ -42,7 +42,8 @@ def write_parquet(
         metadata: further key-value metadata of the file.
         sorted_by: columns that the rows are in order of; the file says so.
     """
-    schema = schema.with_metadata({**(schema.metadata or {}), **metadata})
+    fields = [field.with_type(without_widths(field.type)) for field in schema]
+    schema = pa.schema(fields, {**(schema.metadata or {}), **metadata})
     groups = row_groups(batches, schema)
     first = next(groups, schema.empty_table())
     encodings = column_encodings(first)
@@ -61,6 +62,17 @@ def write_parquet(
             writer.write_table(group, row_group_size=ROWS_PER_GROUP)
 
 
+def without_widths(kind: pa.DataType) -> pa.DataType:
+    """The type as Parquet has it, which has no lists of a fixed size.
+
+    pyarrow would note the size in the file, and then, up to version 20 at least, refuse to read it
+    if a list is null.
+    """
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return pa.list_(without_widths(kind.value_type))
+    return kind
+
+
 def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
     """Gather batches until they are worth a row group."""
     held: list[pa.RecordBatch] = []
@@ -70,10 +82,25 @@ def row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator
         rows += batch.num_rows
         size += batch.nbytes
         if rows >= ROWS_PER_GROUP or size >= BYTES_PER_GROUP:
-            yield pa.Table.from_batches(held).cast(schema)
+            yield _table(held, schema)
             held, rows, size = [], 0, 0
     if held:
-        yield pa.Table.from_batches(held).cast(schema)
+        yield _table(held, schema)
+
+
+def _table(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    table = pa.Table.from_batches(batches)
+    columns = [
+        _variable(column, field.type) if pa.types.is_list(field.type) else column.cast(field.type)
+        for column, field in zip(table.columns, schema, strict=True)
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _variable(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Lists of any size; a null one has no items, which older versions of pyarrow insist on."""
+    made = column.cast(kind)
+    return made.take(pa.array(range(len(made)))) if made.null_count else made
 
 
 def column_encodings(sample: pa.Table) -> dict[str, str]:
@@ -90,7 +117,7 @@ def column_encodings(sample: pa.Table) -> dict[str, str]:
 def leaf(field: pa.Field) -> str:
     """Name of the stored column of a field: lists hold theirs one level down."""
     path = str(field.name)
-    while pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+    while pa.types.is_list(field.type):
         field = field.type.value_field
         path += ".list.element"
     return path

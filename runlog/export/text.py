@@ -47,7 +47,7 @@ def csv_fields(column: pa.Array) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         doubled = pc.replace_substring(pc.cast(column, pa.string()), '"', '""')
         return pc.binary_join_element_wise('"', doubled, '"', "")
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+    if _is_list(kind):
         return pa.array(_json_fields(column), pa.string())
     return pc.cast(column, pa.string())
 
@@ -55,11 +55,15 @@ def csv_fields(column: pa.Array) -> pa.Array:
 def _json_fields(column: pa.Array) -> list[str | None]:
     """Lists as JSON in quotes, floats in them by the shortest form that their width has."""
     values, item = column.to_pylist(), column.type
-    while pa.types.is_nested(item):
+    while _is_list(item):
         item = item.value_type
     if pa.types.is_float32(item):
         values = [_as_float32(value) for value in values]
     return [None if value is None else _quoted(dumps(value, exact=False)) for value in values]
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _as_float32(value: Any) -> Any:

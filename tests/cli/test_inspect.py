@@ -110,6 +110,20 @@ def test_a_thousand_metrics_do_not_flood_the_screen(call: Call) -> None:
     assert "c199" in everything
 
 
+def test_none_is_neither_counted_nor_drawn(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    with runlog.init(project="digits", id="none0001") as run:
+        for step in range(40):
+            run.log({"val": step if step % 4 == 0 else None, "never": None})
+    lines = {
+        line.split()[0]: line.split()
+        for line in call("inspect", "none0001").out.splitlines()
+        if line.split()
+    }
+    assert lines["val"][1:] == ["▁▁▂▃▄▅▆▇██", "10", "0", "36", "36", "int,", "null"]
+    assert lines["never"][1:] == ["0", "–", "–", "–", "null"]
+
+
 def test_a_run_without_rows_is_shown(train: Train, call: Call) -> None:
     train(id="abcd1234", steps=0, config={})
     result = call("inspect", "abcd1234")

@@ -18,6 +18,7 @@ from runlog import export
 from runlog.damage import DamageKind
 from runlog.segment import column_stats
 from runlog.segment.pages import ChunkPages
+from runlog.testing import BEGIN, JournalBuilder
 from tests.laws import kit
 from tests.read.kit import logged, written
 
@@ -230,6 +231,24 @@ def test_a_lost_page_of_lists_costs_its_rows_and_not_the_type(tmp_path: Path, lo
         rows[2 * lost : 2 * lost + 2] = [None, None]
         assert table["x"].to_pylist() == rows
         assert [d.key for d in view.damage_met] == ["x"]
+
+
+def test_processes_of_a_run_share_types_and_names(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"v": [1, 2], "u": [1, 2], "n": None, "a.b": 1},
+        {"v": [0.5, 1.5, 2.5], "u": [0.5, 1.5], "n": 1, "a": {"b": 2.5}},
+    ]
+    for n, row in enumerate(rows):
+        journal = JournalBuilder(tmp_path, writer=f"w{n}", salt=b"%04d" % n, begin=BEGIN + n)
+        journal.log(0, row).finish()
+    with runlog.open(tmp_path) as view:
+        table = view.history(types=True).to_arrow()
+    assert table["v"].to_pylist() == [[1.0, 2.0], [0.5, 1.5, 2.5]]
+    assert str(table["u"].type) == "fixed_size_list<item: double>[2]"
+    assert table["u"].to_pylist() == [[1.0, 2.0], [0.5, 1.5]]
+    assert table["a\\.b"].to_pylist() == [1, None]
+    assert table["a.b"].to_pylist() == [None, 2.5]
+    assert table["n:type"].to_pylist() == ["null", "int"]
 
 
 LIES: dict[str, tuple[list[Any], Any]] = {
