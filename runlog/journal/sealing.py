@@ -194,7 +194,10 @@ class SealedFile:
         done = 0
         view = memoryview(data)
         while done < len(data):
-            done += os.pwrite(self._fd, view[done:], self.size + done)
+            taken = os.pwrite(self._fd, view[done:], self.size + done)
+            if not taken:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            done += taken
         self.size += len(data)
         self._previous = hashlib.sha256(data).digest()
 

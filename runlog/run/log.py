@@ -11,6 +11,7 @@ from typing import Any
 
 from runlog.arguments import whole
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
+from runlog.interrupts import raised_by_handler
 from runlog.records import Blob
 from runlog.run.facade import Facade
 from runlog.run.recorder import Recorder, blob_of
@@ -62,19 +63,16 @@ class Log(Facade):
             UsageError: the run is finished.
         """
         if step is None and commit is None:
-            lock = self._lock
-            lock.acquire()
             try:
-                if not self._log_row(data, self._step, 0):
-                    self._log_other(data, self._step, 0)
-                self._step += 1
+                with self._lock:  # not acquire() and try: a signal may come between the two
+                    if not self._log_row(data, self._step, 0):
+                        self._log_other(data, self._step, 0)
+                    self._step += 1
             except UsageError as error:
                 self._recorder.reject("log", error)
                 raise
             except Exception as error:  # noqa: BLE001 - law L8
                 self._not_logged(data, error)
-            finally:
-                lock.release()
             return
         del sync
         try:
@@ -136,6 +134,9 @@ class Log(Facade):
         except ArgumentTypeError as refused:
             self._recorder.reject("log", refused)
             raise
+        if raised_by_handler(error):
+            raise error
+        self._recorder.lose(f"a row could not be made ({type(error).__name__})")
         self._recorder.swallow("bug", f"a row could not be logged ({error!r})", error)
 
     # ------------------------------------------------------------ which journal, and what is added

@@ -58,7 +58,7 @@ def write(folder: Path, operations: list[tuple[str, Any, int]], *, finish: bool)
     if finish:
         writer.close(Finish(0))
     else:
-        writer._keeper.finish(writer._tail)
+        writer.close()
 
 
 def fold(module: Any, state: Any, entries: list[Entry]) -> Any:
