@@ -11,6 +11,7 @@ order of their ranks, whichever was imported first.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -33,13 +34,6 @@ _lock = threading.RLock()
 _on_child: list[tuple[int, Callable[[], None]]] = []
 
 
-class _Forking(threading.local):
-    held = False
-
-
-_forking = _Forking()
-
-
 def importing() -> AbstractContextManager[object]:
     """Enter this on a background thread before it imports anything."""
     return _lock
@@ -57,18 +51,18 @@ def on_child(callback: Callable[[], None], rank: int) -> None:
 
 
 def _before() -> None:
-    _forking.held = _lock.acquire(timeout=_PATIENCE)
+    _lock.acquire(timeout=_PATIENCE)
 
 
 def _in_parent() -> None:
-    if _forking.held:
-        _forking.held = False
+    # Whether this thread has the lock is asked of the lock itself: a signal may have come between
+    # the taking of it and any note of that.
+    with contextlib.suppress(RuntimeError):
         _lock.release()
 
 
 def _in_child() -> None:
     global _lock  # noqa: PLW0603 - the old one may belong to a thread that is not here
-    _forking.held = False
     _lock = threading.RLock()
     for _, callback in _on_child:
         try:

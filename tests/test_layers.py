@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The map of the project: a part may import those on lines above its own, never beside or below.
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("frozen", "visible"),
-    ("damage", "keys", "messages", "version"),
+    ("damage", "interrupts", "keys", "messages", "version"),
     ("errors", "forking"),
     ("arguments", "within"),
     ("records",),

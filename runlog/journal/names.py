@@ -61,6 +61,16 @@ def find(folder: Path) -> list[Files]:
     return [found[writer] for writer in sorted(found)]
 
 
+def tails_of(folder: Path, writer: str) -> list[Path]:
+    """One writer's tails, in order.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    matches = [m for name in os.listdir(folder) if (m := _TAIL_NAME.fullmatch(name))]
+    return sorted((folder / m.string for m in matches if m["writer"] == writer), key=first_seq)
+
+
 class Listing:
     """A run's folder as it is when somebody first asks; a thousand journals share one look."""
 

@@ -261,7 +261,10 @@ class SealedFile:
             done = 0
             view = memoryview(data)
             while done < len(data):
-                done += os.pwrite(self._fd, view[done:], size + done)
+                taken = os.pwrite(self._fd, view[done:], size + done)
+                if not taken:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                done += taken
             size += len(data)
             digest.update(data)
         self.size = size

@@ -1,8 +1,8 @@
-"""One `.rtail` file as a value: its frames, what is damaged, and the segment that it makes."""
+"""One `.rtail` file as a value: its frames, what is damaged, and the segments that it makes."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 from runlog.damage import Damage
 from runlog.frozen import frozen
@@ -42,14 +42,25 @@ class TailContents:
         ]
         return from_stretches(self.file, wanted, names_in(self.stretches))[0]
 
-
-def read_tail(path: Path) -> TailContents:
-    """Read a tail file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    return decode_tail(path.name, path.read_bytes())
+    def segments_after(
+        self, seq: int, at_most: int
+    ) -> Iterator[tuple[Segment | None, list[Damage]]]:
+        """Records behind `seq`, as segments of at most so many, and what does not decode."""
+        names = names_in(self.stretches)
+        part: list[Stretch] = []
+        room = at_most
+        for stretch in self.stretches:
+            first = max(stretch.seq, seq + 1)
+            while first <= stretch.last_seq:
+                last = min(stretch.last_seq, first + room - 1)
+                part.append(stretch.part(first, last))
+                room -= last - first + 1
+                first = last + 1
+                if not room:
+                    yield from_stretches(self.file, part, names)
+                    part, room = [], at_most
+        if part:
+            yield from_stretches(self.file, part, names)
 
 
 def decode_tail(file: str, data: bytes) -> TailContents:

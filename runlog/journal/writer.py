@@ -6,17 +6,17 @@ What it promises:
   operating system refuses, is held in memory until it can be, up to a limit, and then counted as
   lost. The caller never sees the trouble (law L8).
 - Sealing, syncing and retrying happen on the keeper's thread (`runlog.journal.keeper`).
+- A signal handler may log, end the run or raise, at any instant.
 - One writer belongs to one process. After a fork the child must not use it: `forget` closes the
   child's copies without touching the files.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -24,43 +24,28 @@ from zlib import crc32
 
 from runlog.errors import ArgumentTypeError
 from runlog.journal import names
-from runlog.journal.keeper import Keeper, Pending
+from runlog.journal.forms import CODES, Form, are_plain, missing, plain_codes
+from runlog.journal.held import NOTHING
+from runlog.journal.keeper import Keeper
+from runlog.journal.open_file import NO_FILE
+from runlog.journal.open_tail import OpenTail
+from runlog.journal.tail_writer import SEAL_BYTES, TailWriter
+from runlog.journal.unstated import Losses, of_numbers
 from runlog.keys import Key
 from runlog.records import Loss
 from runlog.records.declare import BY_CLASS
 from runlog.segment.segment import Raw
 from runlog.wire import codec, framing
-from runlog.wire.framing import TAG_NAMES
-from runlog.wire.row import STEP, RowPacker, names_payload
-from runlog.wire.types import packed_code, scalar_code
+from runlog.wire.row import STEP, RowPacker
+from runlog.wire.types import packed_code
 
 _write = os.write
 
-SEAL_BYTES: Final = 8 << 20
-"""A tail of this size is sealed, or of so many records:"""
-SEAL_RECORDS: Final = 8192
-HELD_BYTES: Final = 8 << 20
-"""Records held in memory while the file system refuses them."""
-MAX_FORMS: Final = 1024
-"""Different rows (keys and types, in order) remembered, to know one that recurs."""
-MAX_FORM_KEYS: Final = 1 << 18
-"""Keys that they, or packers, may have together: rows of 10,000 that never recur must not fill
-memory."""
 WIDE: Final = 1000
 """Keys from which on a row is taken to recur at first sight: its columns are many to name."""
-MAX_COLUMNS: Final = 1 << 17
-"""Columns remembered. A run with more logs keys that change every step."""
-_LOOK: Final = 4096
-"""Bytes at least between two looks at how many records a tail has."""
-_REMIND: Final = 1024
-"""Bytes of a tail after which names are written again, and after 8 times as many, and so on: one
-hole must not cost all rows their names."""
-_NEW: Final[Any] = object()
-_CODES: Final[dict[type, str]] = {float: "d", int: "q", bool: "?"}
-"""Types of values that a row can pack, those of numpy's scalars as they are met."""
 
 
-class JournalWriter:
+class JournalWriter(TailWriter):
     """Writes one journal.
 
     Args:
@@ -74,50 +59,11 @@ class JournalWriter:
         compatible, incompatible: feature flags for the headers of its files.
 
     Raises:
-        OSError: the files cannot be created.
+        OSError: the files cannot be created; nothing is left behind, then and below.
+        RuntimeError: the system gives no thread.
     """
 
-    # Slots because log_row reads a dozen of these: a dict of more than 30 names is slower.
-    __slots__ = (
-        "__weakref__",
-        "_at",
-        "_columns",
-        "_fd",
-        "_first_column",
-        "_flags",
-        "_floats",
-        "_form_keys",
-        "_forms",
-        "_held",
-        "_held_first",
-        "_held_size",
-        "_here",
-        "_keeper",
-        "_last",
-        "_last_form",
-        "_limit",
-        "_lost",
-        "_lost_first",
-        "_next_column",
-        "_next_shape",
-        "_on_trouble",
-        "_packed_codes",
-        "_packers",
-        "_pause",
-        "_remind",
-        "_reported",
-        "_rotating",
-        "_salt",
-        "_seq",
-        "_sync_each",
-        "_tail",
-        "_tail_number",
-        "closed",
-        "folder",
-        "last_time",
-        "lock",
-        "writer",
-    )
+    __slots__ = ("_last_form", "_losses", "_lost_at_end", "_words", "_words_from")
 
     def __init__(
         self,
@@ -132,57 +78,35 @@ class JournalWriter:
         compatible: int = 0,
         incompatible: int = 0,
     ) -> None:
-        self.folder = folder
-        self.writer = writer
-        self.lock = lock or threading.RLock()
-        self.last_time = time_ns() // 1000
-        self._salt = salt or os.urandom(4)
-        self._flags = {"compatible": compatible, "incompatible": incompatible}
-        self._seq = 1
-        self._fd = -1
-        self._at = 0
-        self._remind = _REMIND
-        self._limit = seal_bytes
-        self._sync_each = fsync_interval == 0
-        self._on_trouble = on_trouble
-        # Keys that stand for themselves are text here, those within nested maps tuples.
-        self._columns: dict[str, dict[str | Key, int]] = {}  # all, by type
-        self._here: dict[str, dict[str | Key, int]] = {}  # those named in the open tail
-        self._floats: dict[str | Key, int] = {}  # of these the floats
-        self._first_column = self._next_column = 1  # of those remembered, and the next one
-        self._forms: dict[tuple[Any, ...], RowPacker | None] = {}
-        self._form_keys = 0
-        self._next_shape = 1
-        self._packers: dict[str, RowPacker] = {}
-        self._packed_codes = 0
-        self._rotating = False
-        self._tail_number = 0
-        self._held: list[bytes] = []
-        self._held_size = 0
-        self._held_first = 0
-        self._lost = 0
-        self._lost_first = 0
-        self._reported: set[str] = set()
-        self._last: RowPacker | None = None
+        super().__init__(
+            folder,
+            writer,
+            seal_bytes=seal_bytes,
+            sync_each=fsync_interval == 0,
+            on_trouble=on_trouble,
+            lock=lock,
+            salt=salt or os.urandom(4),
+            flags={"compatible": compatible, "incompatible": incompatible},
+        )
         self._last_form: list[Any] = []  # keys, then types: one list is compared sooner than two
-        self.closed = False
-        header = self._header(framing.KIND_JOURNAL)
-        self._keeper = Keeper(self, header, fsync_interval)
+        self._losses = Losses()
+        self._words: list[Any] | None = None  # the last records, once they are known
+        self._words_from = 0  # number of the first of them
+        self._lost_at_end = 0
+        self._keeper = Keeper(self, self._header(framing.KIND_JOURNAL, 1), fsync_interval)
         try:
-            self._switch(self._new_tail())
-        except OSError:
-            self._keeper.abandon()
+            self.tail = self._new_tail(1)
+            self.tail.fd = self.tail.file.fd
+            self._keeper.start()
+        except BaseException:
+            self.abandon()
             raise
-        self._keeper.start()
-
-    @property
-    def seq(self) -> int:
-        """Sequence number of the next record."""
-        return self._seq
 
     # ------------------------------------------------------------ the hot path
 
-    def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool:
+    def log_row(  # noqa: C901 - the hot path: nothing is called that need not be
+        self, data: Mapping[str, Any], step: int, flags: int
+    ) -> bool:
         """Write a row of plain numbers. The caller holds `lock`.
 
         Returns:
@@ -211,55 +135,48 @@ class JournalWriter:
         frame = body + crc32(body).to_bytes(4, "big")
         if self._seq != seq:  # a signal handler has written meanwhile; nothing can from here on
             return self.log_row(data, step, flags)
-        self._seq = seq + 1
-        before = self._at
+        tail = self.tail
+        before = tail.at
         try:
-            done = _write(self._fd, frame)
-            if done == packer.size:
-                self._at = at = self._at + done
-                if at >= self._pause:
-                    self._housekeep()
-                return True
+            self._seq = seq + 1
+            done = _write(tail.fd, frame)
+            tail.at = at = tail.at + done
         except OSError as error:
-            self._refused(frame, 0, seq, error)
-            return True
+            trace: Any = error.__traceback__
+            if trace.tb_next is None and self._seq == seq + 1:
+                self._seq = seq  # the system's answer, not a handler's: nothing was written
+            kept = self._not_taken(tail, before, frame, seq, error)
         except BaseException:  # Ctrl-C: was the row written or not?
-            self._interrupted(seq, before)
+            self._interrupted(tail, before, seq)
             raise
-        self._refused(frame, done, seq, None)
-        return True
+        else:
+            if done == packer.size:
+                if at >= tail.pause:
+                    self._housekeep(tail)
+                return True
+            kept = self._cut(tail, before, done, frame, seq)
+        return kept or self.log_row(data, step, flags)
 
-    def _interrupted(self, seq: int, before: int) -> None:
-        """Put seq and offset right after an exception from a signal handler.
-
-        Nothing is to be done if it came in `_housekeep`, when the record was counted.
-        """
-        if self._fd >= 0 and self._seq == seq + 1 and self._at == before:
-            at = os.lseek(self._fd, 0, os.SEEK_CUR)
-            if at == self._at:
-                self._seq = seq
-            self._at = at
+    # ------------------------------------------------------------ rows
 
     def _recurring(self, data: Mapping[str, Any], form: list[Any]) -> RowPacker | None:
         """The packer of a flat row of plain values that was met before; None for any other."""
         if self.closed:
             return None
-        forms = self._forms
         key = tuple(form)
-        packer: RowPacker | None = forms.get(key, _NEW)
-        if packer is _NEW:
-            self._make_room(len(data))
-            forms[key] = packer = None
+        met, packer = self._forms.met(key)
+        if not met:
+            self._meet(key, len(data))
             if len(data) < WIDE:
                 return None
         if packer is None:
-            codes = _plain_codes(data)
+            codes = plain_codes(data)
             if codes is None:
                 return None
-            packer = self._shape(key, tuple(data), codes)
-        if packer.reminded != self._tail_number:
+            packer = self._forms.shape(key, tuple(data), codes)
+        if packer.reminded != self.tail.number:
             self._name_shape(packer)
-            if packer.reminded != self._tail_number and self._fd >= 0:
+            if packer.reminded != self.tail.number and self.tail.fd >= 0:
                 return self._recurring(data, form)  # a signal handler has changed the tail
         if packer.fixed:
             self._last, self._last_form = packer, form
@@ -278,7 +195,7 @@ class JournalWriter:
         if packer is None:
             return self._log_named(data, form, step, flags)
         values = list(data.values())
-        return _are_plain(values) and self._log_loose(packer, data, (), values, seq, step, flags)
+        return are_plain(values) and self._log_loose(packer, data, (), values, seq, step, flags)
 
     def _log_loose(
         self,
@@ -302,26 +219,27 @@ class JournalWriter:
         if self.closed:
             return False
         seq = self._seq  # as there
+        tail = self.tail
         values = data.values()
         count = len(values)
         kinds = form[count:]
         try:
             if kinds.count(float) == count:
                 codes = "d" * count
-                columns = [*map(self._floats.__getitem__, data)]
+                columns = [*map(tail.floats.__getitem__, data)]
             else:
-                codes = "".join([*map(_CODES.__getitem__, kinds)])
-                here = self._here
+                codes = "".join([*map(CODES.__getitem__, kinds)])
+                here = tail.here
                 columns = [here[code][key] for code, key in zip(codes, data, strict=True)]
         except KeyError:
-            plain = _plain_codes(data)
-            if plain is None or ("v" in plain and not _are_plain(values)):
+            plain = plain_codes(data)
+            if plain is None or ("v" in plain and not are_plain(values)):
                 return False
             # Where there is text, None or a list, each value brings its type, so that one packer
             # does for all rows of a length: types that vary from row to row need one each.
             codes = "v" * count if "v" in plain else plain
             columns = self._named(tuple(data), codes)
-        packer = self._packers.get(codes) or self._packer(codes)
+        packer = self._forms.packer(codes)
         if not packer.fixed:
             return self._log_loose(packer, data, columns, list(values), seq, step, flags)
         now = self._now()
@@ -354,17 +272,16 @@ class JournalWriter:
         codes = "".join([packed_code(v) for v in values])
         keys = tuple([key[0] if len(key) == 1 else key for key in leaves])
         form = (keys, codes)
-        packer: RowPacker | None = self._forms.get(form, _NEW)
         columns: Sequence[int] = ()
         try:
-            if packer is _NEW:
-                self._make_room(len(values))
-                self._forms[form] = None
-                packer = self._packers.get(codes) or self._packer(codes)
+            met, packer = self._forms.met(form)
+            if not met:
+                self._meet(form, len(values))
+                packer = self._forms.packer(codes)
                 columns = self._named(keys, codes)
             else:
-                packer = packer or self._shape(form, keys, codes)
-                if packer.reminded != self._tail_number:
+                packer = packer or self._forms.shape(form, keys, codes)
+                if packer.reminded != self.tail.number:
                     self._name_shape(packer)
             frame = packer.frame(self._salt, seq, self._now(), step, flags, columns, values)
         except codec.Unstorable as error:
@@ -398,399 +315,140 @@ class JournalWriter:
             if self._put(frame, seq):
                 return seq
 
-    def _now(self) -> int:
-        self.last_time = max(time_ns() // 1000, self.last_time)
-        return self.last_time
-
-    def _put(self, frame: bytes, seq: int) -> bool:
-        """`log_row`'s last half, for a frame of any kind.
-
-        Returns:
-            False, with nothing done, if a signal handler has taken the sequence number meanwhile.
-        """
-        if self._seq != seq:
-            return False
-        self._seq = seq + 1
-        before = self._at
-        try:
-            done = _write(self._fd, frame)
-            if done == len(frame):
-                self._at += done
-                if self._at >= self._pause:
-                    self._housekeep()
-                return True
-        except OSError as error:
-            self._refused(frame, 0, seq, error)
-            return True
-        except BaseException:
-            self._interrupted(seq, before)
-            raise
-        self._refused(frame, done, seq, None)
-        return True
-
     # ------------------------------------------------------------ names
 
-    def _packer(self, codes: str) -> RowPacker:
-        """Of rows that name their columns, by the types of their values."""
-        self._packed_codes += len(codes)
-        if len(self._packers) >= MAX_FORMS or self._packed_codes > MAX_FORM_KEYS:
-            self._packers.clear()
-            self._packed_codes = len(codes)
-        packer = self._packers[codes] = RowPacker(codes, self._salt)
-        return packer
+    def _meet(self, form: Form, keys: int) -> None:
+        """Remember a form, and forget others where there are too many.
 
-    def _make_room(self, keys: int) -> None:
-        """Forget forms of rows, and columns, where there are too many; before a row is named.
-
-        What is held needs its names at `retry`, so nothing is forgotten then; and whatever is
-        forgotten must not be used again, or a row with it that is held next would have no names.
+        What is held needs its names when it is written, so nothing is forgotten then.
         """
-        self._form_keys += keys
-        if self._held:
-            return
-        many_columns = self._next_column - self._first_column >= MAX_COLUMNS
-        if many_columns:
-            self._first_column = self._next_column
-            self._columns.clear()
-            self._here.clear()
-            self._floats = {}
-        if many_columns or len(self._forms) >= MAX_FORMS or self._form_keys > MAX_FORM_KEYS:
-            self._forms.clear()
-            self._form_keys = keys
+        if self.tail.fd >= 0 and self._forms.make_room(keys, self.tail):
             self._last = None
-
-    def _shape(self, form: tuple[Any, ...], keys: tuple[str | Key, ...], codes: str) -> RowPacker:
-        """The packer of rows whose keys and types recur."""
-        number = self._next_shape
-        self._next_shape = number + 1
-        packer = RowPacker(codes, self._salt, number, keys)
-        self._forms[form] = packer
-        return packer
+        self._forms.meet(form)
 
     def _named(self, keys: tuple[str | Key, ...], codes: str) -> list[int]:
         """Numbers of columns, all of which the open tail names."""
-        here, columns = self._here, []
-        missing: list[tuple[int, str | Key, str]] = []
-        for key, code in zip(keys, codes, strict=True):
-            number = here.get(code, _NOTHING).get(key)
-            if number is None:
-                number = self._number(key, code)
-                missing.append((number, key, code))
-            columns.append(number)
-        if missing:
-            self._write_names(missing, [], here)
-        return columns
-
-    def _number(self, key: str | Key, code: str) -> int:
-        of_type = self._columns.setdefault(code, {})
-        number = of_type.get(key)
-        if number is None:
-            number = self._next_column
-            self._next_column = number + 1
-            of_type[key] = number
-        return number
+        tail, number = self.tail, self._forms.number
+        columns = [(number(key, code), key, code) for key, code in zip(keys, codes, strict=True)]
+        if unnamed := missing(columns, tail):
+            self._write_names(unnamed, [])
+        return [column[0] for column in columns]
 
     def _name_shape(self, packer: RowPacker) -> None:
         """Write a shape's names to the open tail."""
-        tail, here = self._tail_number, self._here
-        columns = [
-            (self._number(key, code), key, code)
-            for key, code in zip(packer.names, packer.types, strict=True)
-        ]
-        missing = [c for c in columns if c[1] not in here.get(c[2], _NOTHING)]
-        if self._write_names(missing, [(packer.number, [n for n, _, _ in columns])], here):
-            packer.reminded = tail
+        columns = self._forms.columns_of(packer)
+        shape = (packer.number, [number for number, _, _ in columns])
+        tail = self._write_names(missing(columns, self.tail), [shape])
+        if tail is not None:
+            packer.reminded = tail.number
 
-    def _write_names(
-        self,
-        columns: list[tuple[int, str | Key, str]],
-        shapes: list[tuple[int, list[int]]],
-        here: dict[str, dict[str | Key, int]],
-    ) -> bool:
-        """Write a names frame; columns that it names are remembered as those of the tail."""
-        frame = self._names_frame(columns, shapes, self._seq)
-        try:
-            done = _write(self._fd, frame)
-        except OSError as error:
-            self._refused(b"", 0, self._seq, error)
-            return False
-        if done != len(frame):
-            self._refused(b"", done, self._seq, None)
-            return False
-        self._at += done
-        self._remind = max(self._remind, 64 * done)
-        for number, key, code in columns:
-            here.setdefault(code, {})[key] = number
-            self._columns.setdefault(code, {})[key] = number  # a signal handler may have forgotten
-        self._floats = self._here.get("d", {})
-        return True
+    # ------------------------------------------------------------ losses
 
-    def _names_frame(
-        self,
-        columns: list[tuple[int, str | Key, str]],
-        shapes: list[tuple[int, list[int]]],
-        seq: int,
-    ) -> bytes:
-        payload = names_payload(columns, shapes)
-        return framing.encode_tail_frame(self._salt, TAG_NAMES, seq, self.last_time, payload)
+    @property
+    def has_losses(self) -> bool:
+        """Whether losses are to be stated."""
+        return bool(self._losses)
 
-    def _all_names(
-        self, here: dict[str, dict[str | Key, int]], tail: int | None
-    ) -> tuple[list[tuple[int, str | Key, str]], list[tuple[int, list[int]]]]:
-        """Columns, and the shapes that were named in a tail (None: in any)."""
-        columns = [(number, key, code) for code in here for key, number in here[code].items()]
-        shapes = [
-            (p.number, [self._number(k, c) for k, c in zip(p.names, p.types, strict=True)])
-            for p in list(self._forms.values())
-            if p is not None and (tail is None or p.reminded == tail)
-        ]
-        return columns, shapes
+    def note(self, loss: Loss) -> None:
+        """Have a loss stated soon."""
+        self._losses.note(loss)
 
-    # ------------------------------------------------------------ tails
+    def lose(self, reason: str, count: int = 1) -> None:
+        """Count records that could not be made, for a defect or for want of memory.
 
-    def _header(self, kind: int) -> framing.FileHeader:
-        return self._header_of(kind, self._seq)
+        They have no numbers. A record says soon how many they were.
 
-    def _header_of(self, kind: int, first_seq: int) -> framing.FileHeader:
-        return framing.FileHeader(
-            kind, self._salt, first_seq, self.last_time, self.writer, **self._flags
-        )
-
-    def _new_tail(self, first_seq: int | None = None) -> Pending:
-        first = self._seq if first_seq is None else first_seq
-        path = names.tail_path(self.folder, self.writer, first)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o644)
-        header = self._header_of(framing.KIND_TAIL, first).encode()
-        try:
-            if _write(fd, header) != len(header):
-                raise OSError(28, "no space for a file header")
-        except OSError:
-            os.close(fd)
-            path.unlink(missing_ok=True)
-            raise
-        if self._sync_each:
-            names.sync_folder(self.folder)
-        return Pending(path, fd, first, bytes=len(header))
-
-    def _switch(self, new: Pending) -> None:
-        """Go on in a new tail.
-
-        Nothing is called here. Signal handlers run only between calls, so one that logs finds the
-        old tail or the new one, never half of each.
+        Args:
+            reason: one sentence.
+            count: how many.
         """
-        self._tail = new
-        self._fd = new.fd
-        self._at = new.bytes
-        self._tail_number += 1
-        self._here = {}
-        self._floats = {}
-        self._last = None
-        self._remind = _REMIND
-        sooner = self._limit if self._limit < _REMIND else _REMIND  # noqa: FURB136 - a call
-        self._pause = 0 if self._sync_each else sooner
+        with self.lock:
+            self._losses.count(reason, count)
+        self._keeper.see()
 
-    def _set_pause(self) -> None:
-        """Where in the tail `log_row` must stop to do more than write."""
-        self._pause = 0 if self._sync_each else min(self._limit, self._remind)
-
-    def _housekeep(self) -> None:
-        if self._sync_each:
-            try:
-                os.fdatasync(self._fd)
-            except OSError as error:
-                self.trouble(f"records could not be synced to disk ({error})")
-                self._keeper.sync_failed()
-        if self._at >= self._remind:
-            self._remind *= 8
-            self._write_names(*self._all_names(self._here, self._tail_number), self._here)
-        records = self._seq - self._tail.first_seq
-        if self._at >= self._limit or records >= SEAL_RECORDS:
-            self.rotate()
-        elif not self._sync_each:
-            # Where it will have so many records, if they go on as they are; looked at again then.
-            size = (self._at - framing.FILE_HEADER_SIZE) // records + 1 if records else 1
-            soon = self._at + max(_LOOK, (SEAL_RECORDS - records) * size)
-            self._pause = min(self._limit, self._remind, soon)
-
-    def rotate(self) -> None:
-        """Go on in a new tail and leave the old one to be sealed. Call with `lock` held."""
-        if self._fd < 0 or self._rotating or self._tail.first_seq == self._seq:
-            return  # nowhere to go, a signal handler amid a rotation, or no record in it yet
-        self._rotating = True
-        try:
-            new = self._new_tail()
-            old = self._tail
-            if self.closed:  # by a signal handler
-                os.close(new.fd)
-                new.path.unlink(missing_ok=True)
-                return
-            self._switch(new)
-            self._keeper.hand_over(old)
-        except OSError as error:
-            self.trouble(f"a new tail file could not be made ({error}); going on in the old one")
-            self._limit *= 2
-            self._set_pause()
-        finally:
-            self._rotating = False
-
-    # ------------------------------------------------------------ trouble (law L8)
-
-    def _refused(self, frame: bytes, done: int, seq: int, error: OSError | None) -> None:
-        """The kernel did not take all of a frame: hold it, and write no more until it might."""
-        if self._fd >= 0:
-            if done:  # a torn frame would be damage
-                with contextlib.suppress(OSError):
-                    end = os.lseek(self._tail.fd, -done, os.SEEK_CUR)
-                    os.ftruncate(self._tail.fd, end)
-            self._fd = -1
-            why = error.strerror if error else "the disk may be full"
-            self.trouble(
-                f"records cannot be written to {self.folder} ({why}); the newest are held in "
-                f"memory and written when that is possible again",
-                kind="refused",
-            )
-            self._held_first = seq
-            self._keeper.wake()
-        if not frame:
-            return
-        if self._held_size + len(frame) > HELD_BYTES or self._lost:
-            if not self._lost:
-                self._lost_first = seq
-            self._lost += 1
-            return
-        self._held.append(frame)
-        self._held_size += len(frame)
-
-    def retry(self) -> bool:
-        """Write what is held to a new tail. Call with `lock` held.
-
-        Returns:
-            Whether everything that was held is written, or nothing was.
-        """
-        if self._fd >= 0:
-            return True
-        empty = self._tail.first_seq == self._held_first
-        try:
-            if empty:  # the tail that was refused holds no record yet; its name is needed
-                self._tail.path.unlink(missing_ok=True)
-            new = self._new_tail(self._held_first)
-        except OSError:
-            return False
-        # Straight to the new file: `_refused` would cut the old one, whose records are safe.
-        columns, shapes = self._all_names(self._columns, None)
-        names_first = self._names_frame(columns, shapes, self._held_first)
-        if not self._fill(new, [names_first, *self._held]):
-            return False
-        old = self._tail
-        self._switch(new)
-        self._here |= {code: dict(named) for code, named in self._columns.items()}
-        self._floats = self._here.get("d", {})
-        for packer in filter(None, self._forms.values()):
-            packer.reminded = self._tail_number
-        self._held.clear()
-        self._held_size = 0
-        if empty:
-            os.close(old.fd)
-        else:
-            self._keeper.hand_over(old)
-        if self._lost:
-            lost, first = self._lost, self._lost_first
-            self._lost = 0
-            last = first + lost - 1
-            reason = "records could not be written and did not fit in memory"
-            self.append(Loss(reason=reason, count=lost, first_seq=first, last_seq=last))
-        return True
-
-    @staticmethod
-    def _fill(new: Pending, frames: list[bytes]) -> bool:
-        """Write frames to a new tail; if they do not all fit there, it is removed again."""
-        try:
-            for frame in frames:
-                if _write(new.fd, frame) != len(frame):
-                    raise OSError(28, "still no space")
-                new.bytes += len(frame)
-        except OSError:
-            os.close(new.fd)
-            new.path.unlink(missing_ok=True)
-            return False
-        return True
-
-    def trouble(self, message: str, kind: str | None = None) -> None:
-        """Report, the same kind of thing once in a run; never raises."""
-        if (kind or message) not in self._reported:
-            self._reported.add(kind or message)
-            with contextlib.suppress(Exception):
-                self._on_trouble(message)
+    def state_losses(self) -> None:
+        """Say in records what is lost. Call with `lock` held."""
+        losses, self._losses = self._losses, Losses()
+        for loss in losses.records():
+            self.append(loss)
 
     # ------------------------------------------------------------ end
 
     def close(self, *records: Any) -> bool:
         """Write last records, seal everything, write the footer, remove the tails.
 
+        An exception from a signal handler ends the waiting for that and not the work: call again.
+
         Returns:
             Whether all of that was done. If not, what could be written is still readable.
         """
         with self.lock:
-            if self.closed:
-                return True
-            self.retry()
-            for record in records:
-                self.append(record)
+            if not self._over:
+                self._close(records)
+        self._unsaid = self._unsaid or []
+        sealed, stated = self._keeper.finish(self._held.raws())
+        unsaid, self._unsaid = self._unsaid, None
+        for message in unsaid or ():
+            self._say(message)
+        if lost := self._lost_at_end:
+            self._lost_at_end = 0
+            self._say(
+                f"{lost:,} records could not be kept: {self.folder} takes no more data"
+                + ("" if stated else ", and the journal has no room to say so")
+            )
+            return False
+        return sealed
+
+    def _close(self, records: Sequence[Any]) -> None:
+        if self._words is None:
+            self._drain()
+            losses, none = self._losses.records(), Losses()
+            if self.holding:
+                self._held.give_up()
+                self._lost_at_end = len(self._held.lost)
+                reason = "records could not be written, to the end of the run"
+                losses.append(of_numbers(reason, self._held.lost))
+                self._keeper.release_reserve()
+            words = [*losses, *records]
+            # Without a call, so that a signal finds the end begun or not.
+            self._held.lost = NOTHING
+            self._losses = none
             self.closed = True
             self._last = None  # so that no row takes the fast way any more
-            self.retry()
-            kept = self._fd >= 0
-            lost = self._lost + len(self._held)
-            tail, self._fd = self._tail, -1
-        done = self._keeper.finish(tail, self._stated_loss(lost) if lost else None)
-        if not kept:
-            with contextlib.suppress(Exception):
-                self._on_trouble(
-                    f"{lost:,} records could not be kept: {self.folder} takes no more data"
-                )
-        return done and kept
+            self._words_from = self._seq
+            self._words = words
+        for record in self._words[self._seq - self._words_from :]:
+            self.append(record)
+        self._drain()
+        tail, end = self.tail, OpenTail(self._seq)
+        tail.end_seq = self._held.begin or self._seq
+        tail.fd = -1
+        self.tail = end
+        self._over = True
+        if tail.file is not NO_FILE:
+            self._keeper.handed.append(tail)
 
-    def _stated_loss(self, lost: int) -> Raw:
-        """The record of what was held to the end; the journal may still have room for it."""
-        reason = "records could not be written, to the end of the run"
-        last = self._seq - 1
-        tag, payload = codec.encode(
-            Loss(reason=reason, count=lost, first_seq=self._held_first, last_seq=last)
-        )
-        return Raw(tag, self._seq, self.last_time, payload)
+    def last_word(self, record: Loss) -> Raw:
+        """A record with the next number, for the keeper to write. Once the writer is closed."""
+        tag, payload = codec.encode(record)
+        seq = self._seq
+        self._seq = seq + 1
+        return Raw(tag, seq, self.last_time, payload)
+
+    def abandon(self) -> None:
+        """Undo the constructor: remove the files. What was written is of no use."""
+        self._let_go()
+        self._keeper.abandon()
+        for path in names.tails_of(self.folder, self.writer):
+            path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """In a forked child: let go of the parent's files without a word to them."""
-        self.closed = True
-        for fd in (self._tail.fd, *self._keeper.descriptors()):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        self._let_go()
+        self._keeper.forget()
 
-
-_NOTHING: Final[dict[Any, int]] = {}
-_LOOSE: Final[dict[type, str]] = {str: "v", type(None): "v", list: "v"}
-_ITEMS: Final = frozenset({float, int, bool, str, type(None)})
-"""What a list of plain values holds."""
-
-
-def _are_plain(values: Iterable[Any]) -> bool:
-    """Whether lists among them hold plain values alone."""
-    return all(_ITEMS.issuperset(map(type, v)) for v in values if type(v) is list)
-
-
-def _plain_codes(data: Mapping[str, Any]) -> str | None:
-    """Types of a flat row of plain numbers, text, None and lists; None for any other row."""
-    codes = []
-    for key, value in data.items():
-        if not (type(key) is str and key.isprintable()):
-            return None
-        kind = type(value)
-        code = _CODES.get(kind) or _LOOSE.get(kind)
-        if code is None:
-            code = scalar_code(value)
-            if code is None or not hasattr(kind, "dtype") or kind.__name__ == "ndarray":
-                return None
-            _CODES[kind] = code
-        codes.append(code)
-    return "".join(codes)
+    def _let_go(self) -> None:
+        self.closed = self._over = True
+        self._last = None
+        self.tail.fd = -1
+        self.tail.file.close()

@@ -21,10 +21,10 @@ _LIVE: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _INTERRUPTED: Final = 130
 """Exit code of a process that SIGINT ended, as shells count: 128 + 2."""
 _TERMINATED: Final = 143
-_AGAIN: Final = 0.02
-"""Seconds until a signal that came while a run was being finished is looked at again."""
 
 _exit_code = 0
+_deferred: int | None = None
+"""A signal that came while a run was being ended."""
 _real_exit = sys.exit
 
 
@@ -37,6 +37,14 @@ def begun(recorder: Recorder) -> None:
 def ended(recorder: Recorder) -> None:
     """It was finished."""
     _LIVE.discard(recorder)
+
+
+def resume() -> None:
+    """A run is being ended no longer: let a signal act that came meanwhile."""
+    global _deferred
+    number, _deferred = _deferred, None
+    if number is not None:
+        os.kill(os.getpid(), number)
 
 
 def live() -> list[Recorder]:
@@ -91,12 +99,10 @@ def _at_exit() -> None:
 
 def _terminated(number: int, frame: FrameType | None) -> None:
     """SIGTERM: finish all runs, then re-raise it with the default handler."""
+    global _deferred  # noqa: PLW0603 - signals are the process's
     del frame
     if any(recorder.ending for recorder in live()):
-        # It came amid `finish`, which goes on once this returns.
-        timer = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
-        timer.daemon = True
-        timer.start()
+        _deferred = number  # it came amid `end`, which goes on once this returns
         return
     for recorder in live():
         recorder.end(_TERMINATED, "SIGTERM")

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from runlog import messages
 from runlog.errors import UnsupportedError, UsageError
+from runlog.interrupts import raised_by_handler
 from runlog.run.recorder import Recorder
 
 P = ParamSpec("P")
@@ -98,7 +99,7 @@ def public(
                 self._report.reject(name, error)
                 raise
             except Exception as error:
-                if _is_of_the_call(error):
+                if _is_of_the_call(error) or raised_by_handler(error):
                     raise
                 self._report.failed(name, error)
                 given: R = instead(self, *args, **kwargs)

@@ -11,6 +11,7 @@ from typing import Any
 
 from runlog.arguments import whole
 from runlog.errors import ArgumentTypeError, ArgumentValueError, UsageError
+from runlog.interrupts import raised_by_handler
 from runlog.messages import brief
 from runlog.records import Blob
 from runlog.run.facade import Facade
@@ -69,20 +70,18 @@ class Log(Facade):
         step moves on as if it were there.
         """
         if step is None and commit is None:
-            lock = self._lock
-            lock.acquire()
             try:
-                if not self._log_row(data, self._step, 0):
-                    self._log_other(data, self._step, 0)
-                self._step += 1
+                with self._lock:  # not acquire() and try: a signal may come between the two
+                    if not self._log_row(data, self._step, 0):
+                        self._log_other(data, self._step, 0)
+                    self._step += 1
             except UsageError as error:
                 self._recorder.reject("log", error)
                 raise
             except Exception as error:  # noqa: BLE001 - law L8
                 self._not_logged(data, error)
-                self._step += 1
-            finally:
-                lock.release()
+                with self._lock:
+                    self._step += 1
             return
         del sync
         try:
@@ -159,6 +158,9 @@ class Log(Facade):
             refused = _no_mapping(data)
             self._recorder.reject("log", refused)
             raise refused from None
+        if raised_by_handler(error):
+            raise error
+        self._recorder.lose(f"a row could not be made ({type(error).__name__})")
         self._recorder.swallow("bug", f"a row could not be logged ({brief(error)})", error)
 
     # ------------------------------------------------------------ which journal, and what is added

@@ -26,6 +26,9 @@ class Journal(Protocol):
     def append(self, record: Any) -> int:
         """Write a record of any other type."""
 
+    def lose(self, reason: str, count: int = 1) -> None:
+        """Count records that could not be made."""
+
     def close(self, *records: Any) -> bool:
         """Write last records, and end."""
 
@@ -54,6 +57,9 @@ class Nowhere:
         del record
         return 0
 
+    def lose(self, reason: str, count: int = 1) -> None:
+        """Keep nothing."""
+
     def close(self, *records: Any) -> bool:
         """End."""
         del records
@@ -63,3 +69,34 @@ class Nowhere:
     def forget(self) -> None:
         """End."""
         self.closed = True
+
+
+class Unopened(Nowhere):
+    """The journal of a forked child that could not open one yet: counts what it should hold.
+
+    It is closed, so that each call looks whether one can be opened by now.
+
+    Attributes:
+        lost: how many records there were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = True
+        self.lost = 0
+
+    def log_row(self, data: Mapping[str, Any], step: int, flags: int) -> bool:
+        """Take the way by `log_leaves`, as a closed journal does."""
+        del data, step, flags
+        return False
+
+    def log_leaves(self, leaves: Mapping[Key, Any], step: int, flags: int) -> None:
+        """Count the row."""
+        del leaves, step, flags
+        self.lost += 1
+
+    def append(self, record: Any) -> int:
+        """Count the record."""
+        del record
+        self.lost += 1
+        return 0

@@ -13,18 +13,24 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 from runlog import messages
 from runlog.errors import ArgumentTypeError, UsageError
+from runlog.interrupts import let_go, raised_by_handler, take_again
 from runlog.journal.names import journal_path, new_writer_id
 from runlog.journal.writer import JournalWriter
 from runlog.records import Blob, Finish, Rejected, RunStart
 from runlog.records.declare import BY_CLASS
 from runlog.run import endings, identity
-from runlog.run.nowhere import Journal, Nowhere
+from runlog.run.nowhere import Journal, Nowhere, Unopened
 from runlog.run.settings import Settings
 
 Callback = Callable[[], object]
+
+AGAIN: Final = 1.0
+"""Seconds after which a forked child tries again to open a journal."""
 
 
 class Recorder:
@@ -69,35 +75,69 @@ class Recorder:
         self.before_end: list[Callback] = []
         self.after_end: list[Callback] = []
         self.warned: set[str] = set()
+        self._opening = False
+        self._ended = False
+        self._try_at = 0.0
         self._pid = os.getpid()
-        self.journal: Journal = Nowhere() if self.disabled else self._open_journal(start)
+        self.journal: Journal = Nowhere()
+        if not self.disabled:
+            journal = self._open_journal(start)
+            self.journal, self.writer_id = journal, journal.writer
         self._call([lambda: endings.begun(self)], "endings", "the run's end is not looked after")
 
     def _open_journal(self, start: RunStart) -> JournalWriter:
-        # Not the caller's fault, but the caller must know: there is no run without a folder.
+        """A new journal of the run that begins with a record; if there is none, nothing is left.
+
+        Raises:
+            UsageError: it cannot be written. Not the caller's fault, but the caller must know:
+                there is no run without a folder.
+        """
+        new = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+        self._opening = True
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            writer = JournalWriter(
-                self.folder,
-                new_writer_id(start.rank),
-                fsync_interval=self.settings.fsync_interval,
-                seal_bytes=self.settings.seal_bytes,
-                on_trouble=self.tell,
-                lock=self.lock,
-            )
-        except OSError as error:
-            raise UsageError(
-                f"a run cannot be written to {self.folder}: {error.strerror or error}; choose "
-                f"another folder with dir= or RUNLOG_DIR"
-            ) from None
+            return self._opened(start)
+        except BaseException as error:
+            for folder in new:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            if isinstance(error, OSError) and not raised_by_handler(error):
+                raise UsageError(
+                    f"a run cannot be written to {self.folder}: {error.strerror or error}; choose "
+                    f"another folder with dir= or RUNLOG_DIR"
+                ) from None
+            if isinstance(error, RuntimeError | MemoryError) and not raised_by_handler(error):
+                raise UsageError(
+                    f"a run cannot be begun: {str(error) or 'there is no memory left'}; the system "
+                    f"must allow this process one more thread (ulimit -u) and some MiB"
+                ) from None
+            raise
+        finally:
+            self._opening = False
+
+    def _opened(self, start: RunStart) -> JournalWriter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        writer = JournalWriter(
+            self.folder,
+            new_writer_id(start.rank),
+            fsync_interval=self.settings.fsync_interval,
+            seal_bytes=self.settings.seal_bytes,
+            on_trouble=self._trouble,
+            lock=self.lock,
+        )
         try:
             ahead = identity.clock_ahead(journal_path(self.folder, writer.writer))
             writer.append(identity.with_clock(start, ahead))
-        except Exception:
-            writer.close()
+            if writer.refusal is not None:
+                raise writer.refusal
+        except BaseException:
+            writer.abandon()
             raise
-        self.writer_id = writer.writer
         return writer
+
+    def _trouble(self, message: str) -> None:
+        """Told by the journal; not while it is opened, for then an error says it."""
+        if not self._opening:
+            self.tell(message)
 
     @property
     def main(self) -> bool:
@@ -179,6 +219,16 @@ class Recorder:
         with contextlib.suppress(Exception):
             self.swallow(f"{call} failed", messages.failure(call, error), error)
 
+    def lose(self, reason: str, count: int = 1) -> None:
+        """Count records that could not be made; the journal says so. Never raises.
+
+        Args:
+            reason: one sentence: what went wrong.
+            count: how many.
+        """
+        with contextlib.suppress(Exception):
+            self.journal.lose(reason, count)
+
     def check_open(self, call: str) -> None:
         """Refuse a call that comes too late.
 
@@ -200,17 +250,40 @@ class Recorder:
         self._call(self.on_fork, "fork", "a forked child may not record all")
 
     def after_fork(self) -> None:
-        """In a forked child: go on in a journal of this process, opened when it first logs."""
-        if self.finished or self.here:
+        """In a forked child: go on in a journal of this process, opened when it first logs.
+
+        Where none can be opened, the child's records are counted, and it tries again later.
+        """
+        if self.finished or self.here or monotonic() < self._try_at:
             return
-        parent = self.writer_id
-        self._pid = os.getpid()
-        start = identity.for_child(self.start, self.settings, parent, self.step_now())
+        start = identity.for_child(self.start, self.settings, self.writer_id, self.step_now())
         try:
-            self.journal = self._open_journal(start)
-        except UsageError as error:
-            self.tell(str(error))
-            self.journal = Nowhere()
+            journal = self._open_journal(start)
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
+            self._try_at = monotonic() + AGAIN
+            if not isinstance(self.journal, Unopened):
+                self.journal = Unopened()
+            self.swallow("child", f"what a forked child logs is not kept: {error}", error)
+            return
+        try:
+            self._go_on_in(journal)
+        finally:
+            if self.journal is not journal:
+                journal.abandon()
+
+    def _go_on_in(self, journal: JournalWriter) -> None:
+        if self.here:
+            return  # a signal handler has opened one meanwhile
+        lost = self.journal.lost if isinstance(self.journal, Unopened) else 0
+        own = os.getpid()
+        # The process last: until then nothing is written to what the parent left.
+        self.journal = journal
+        self.writer_id = journal.writer
+        self._pid = own
+        if lost:
+            journal.lose("a forked child could not open its journal", lost)
         self._call(self.on_open, "fork", "a forked child may not record all")
         if "multiprocessing.util" in sys.modules:
             # multiprocessing's children end without running atexit.
@@ -236,37 +309,46 @@ class Recorder:
             quiet: print nothing; None for what the settings say.
             cause: sequence number of the call's own record, if it left one.
         """
-        if self.finished or self.ending:
+        if self._ended or self.ending:
             return
         self.ending = True
         # A signal handler may be here amid a record. It goes on without the lock, which threads
         # that this waits for may need, and gives it back as it was.
-        lock, depth = self.lock, 0
+        lock, releases = self.lock, list[None]()
         try:
-            depth = _released(lock)
+            let_go(lock, releases)
             self._close(Finish(exit_code, message, cause))
             silent = self.settings.quiet if quiet is None else quiet
             if not silent and not self.disabled and self.main:
                 self.tell(f"run {self.start.project}/{self.start.id} is in {self.folder}")
-        except Exception as error:  # noqa: BLE001 - law L8
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
             self.failed("finish", error)
         finally:
+            take_again(lock, releases)
             self.ending = False
-            for _ in range(depth):
-                lock.acquire()
+            endings.resume()
 
     def _close(self, finish: Finish) -> None:
-        self._call([self.after_fork, *self.before_end], "end", "capture did not end cleanly")
-        self.finished = True
+        """End, or go on with that if an exception from a signal handler came amid it."""
+        if not self.finished:
+            self._call([self.after_fork, *self.before_end], "end", "capture did not end cleanly")
+            self.finished = True
         # If the journal cannot be closed, its records are in the tails.
-        end: list[Callback] = [lambda: endings.ended(self), lambda: self.journal.close(finish)]
-        self._call([*end, *self.after_end], "close", "the run could not be finished cleanly")
+        close: list[Callback] = [lambda: self.journal.close(finish)]
+        self._call(close, "close", "the run could not be finished cleanly")
+        self._ended = True
+        after: list[Callback] = [lambda: endings.ended(self), *self.after_end]
+        self._call(after, "close", "the run could not be finished cleanly")
 
     def _call(self, callbacks: list[Callback], kind: str, trouble: str) -> None:
         for callback in callbacks:
             try:
                 callback()
-            except Exception as error:  # noqa: BLE001 - law L8
+            except Exception as error:
+                if raised_by_handler(error):
+                    raise
                 self.swallow(kind, f"{trouble} ({messages.brief(error)})", error)
 
     # ------------------------------------------------------------ messages
@@ -308,13 +390,3 @@ def blob_of(data: bytes, media_type: str) -> Blob:
     if not isinstance(data, bytes):
         raise ArgumentTypeError(f"a blob must be bytes, not {type(data).__name__}")
     return Blob(hashlib.sha256(data).hexdigest(), len(data), media_type, data)
-
-
-def _released(lock: threading.RLock) -> int:
-    """Release a lock altogether; gives how often this thread held it."""
-    depth = 0
-    with contextlib.suppress(RuntimeError):  # it is not ours any more
-        while True:
-            lock.release()
-            depth += 1
-    return depth

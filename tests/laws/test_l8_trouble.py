@@ -48,10 +48,10 @@ def disk_full_for_a_while(root: str) -> dict[str, Any]:
 
 def disk_full_after_names_were_forgotten(root: str) -> dict[str, Any]:
     """More keys and kinds of rows than are remembered, then rows whose names come from before."""
-    from runlog.journal import writer
+    from runlog.journal import forms
 
-    writer.MAX_FORMS = 8  # type: ignore[misc]
-    writer.MAX_COLUMNS = 16  # type: ignore[misc]
+    forms.MAX_FORMS = 8  # type: ignore[misc]
+    forms.MAX_COLUMNS = 16  # type: ignore[misc]
     run = begin(root)
     for n in range(40):
         run.log({"i": n, "x": 0.5})
@@ -65,9 +65,9 @@ def disk_full_after_names_were_forgotten(root: str) -> dict[str, Any]:
 
 
 def disk_full_for_long(root: str) -> dict[str, Any]:
-    from runlog.journal import writer
+    from runlog.journal import held
 
-    writer.HELD_BYTES = 40_000  # type: ignore[misc]
+    held.HELD_BYTES = 40_000  # type: ignore[misc]
     run = begin(root)
     for n in range(ROWS):
         if n == SOUND:
@@ -104,7 +104,7 @@ def files_closed(root: str) -> dict[str, Any]:
 
     run = begin(root)
     run.log({"i": 0})
-    os.close(run._journal._fd)  # type: ignore[attr-defined]
+    os.close(run._journal.tail.fd)  # type: ignore[attr-defined]
     for n in range(1, ROWS):
         run.log({"i": n})
     run.finish()

@@ -459,7 +459,7 @@ def write(folder: Path, program: list[tuple[int, Any]], seal_bytes: int, finishe
         if number < finished:
             writer.close(Finish(0))
         else:
-            writer._keeper.finish(writer._tail)
+            writer.close()
 
 
 def without_times(summary: Mapping[str, Any]) -> dict[str, Any]:

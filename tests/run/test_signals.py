@@ -111,7 +111,8 @@ def test_a_handler_that_fills_the_tail_amid_a_row_takes_no_key_names_from_it(
                 run.log(nested)
         return real()
 
-    monkeypatch.setattr("runlog.journal.writer.time_ns", interrupted)
+    for module in ("writer", "tail_writer"):
+        monkeypatch.setattr(f"runlog.journal.{module}.time_ns", interrupted)
     run.log(outer)
     assert calls > 200, "interrupted amid the row"
     run.finish()
