@@ -28,7 +28,7 @@ test: .venv/.dev ## run the tests, on two cores (RUNLOG_EFFORT=full for more, as
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 faults: .venv/.dev ## let every system call fail and the power go at every instant; writes docs/reliability.md
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults --keep
 
 check: .venv/.dev ## lint, formatting, types, and whether generated files are up to date
 	$(BIN)/ruff check .

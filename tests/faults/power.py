@@ -31,7 +31,7 @@ from tests.faults.server import Server
 
 EACH: Final = 100
 """States looked at for each sync that fails, where all are asked for."""
-LAST: Final = 3
+LAST: Final = 5
 """Of the states, the last are always looked at: most is asked of them."""
 LATE: Final = 0.4
 """Seconds that a busy machine may keep the keeper from its work, in this test."""

@@ -15,7 +15,7 @@ from tests.faults.disk import Disk, Event, Tree
 from tests.faults.layer import Kind
 from tests.laws import kit
 
-STATES: Final = 60 if kit.FULL else 5
+STATES: Final = 60 if kit.FULL else 8
 """Looked at of each outage, drawn by the seed; `make faults` looks at all."""
 SYNCS: Final = 3 if kit.FULL else 1
 """That fail, each with so many states."""
