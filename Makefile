@@ -28,7 +28,7 @@ test: .venv/.dev ## run the tests, on two cores (RUNLOG_EFFORT=full for more, as
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 faults: .venv/.dev ## let every system call fail and the power go at every instant; writes docs/reliability.md
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults --keep
 
 test-pythons: .venv/.dev ## run them under each supported Python found, and with the oldest dependencies
 	@$(BIN)/nox

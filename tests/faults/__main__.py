@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--power", nargs="?", const="", metavar="NAMES", help="power loss alone; some or all of it"
     )
+    parser.add_argument("--keep", action="store_true", help="keep the results; write the page")
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     parser.add_argument("--verify", action="store_true", help="say whether the page is up to date")
     return parser.parse_args()
@@ -62,7 +63,7 @@ def _point(servers: inject.Servers, args: argparse.Namespace) -> int:
 
 
 def _campaign(servers: inject.Servers, base: Path, args: argparse.Namespace) -> int:
-    """Everything, or what was chosen; the results are kept if it was everything."""
+    """Everything, or what was chosen."""
     print(f"seed {args.seed}")
     chosen = args.scenes.split(",") if args.scenes else list(SCENES)
     parts: dict[str, Part] = {}
@@ -70,7 +71,7 @@ def _campaign(servers: inject.Servers, base: Path, args: argparse.Namespace) -> 
         parts |= _calls(servers, chosen, args)
     if args.power is not None or not args.scenes:
         parts["power"] = _power(servers, base, args)
-    if args.power is None and not (args.scenes or args.sample):
+    if args.keep:
         for name, part in parts.items():
             results.write(name, part)
         results.PAGE.write_text(results.page())

@@ -284,26 +284,26 @@ class Disk:
                 found[name + key] = thing.after(fate)
 
     def crashes(self, chance: random.Random, draws: int) -> Iterator[Tree]:
-        """Some of what may be there if the power fails now: the ends, each change alone, at random.
+        """Some of what may be there if the power fails now: at random, each change alone, the ends.
 
         Args:
             chance: for what is drawn.
             draws: how many at random.
         """
         changes = self.open_changes()
-        yield self.tree(lambda _: Fate.KEPT)
         if not changes:
+            yield self.tree(_fates(set(), Fate.KEPT, Fate.KEPT))
             return
         names: set[Change] = {change for change in changes if isinstance(change, Names)}
-        yield self.tree(lambda _: Fate.LOST)
-        yield self.tree(lambda _: Fate.ZEROS)
         alone = chance.sample(changes, min(len(changes), draws))
-        for some in (names, *({change} for change in alone)):
-            yield self.tree(_fates(some, Fate.KEPT, Fate.LOST))
-            yield self.tree(_fates(some, Fate.LOST, Fate.KEPT))
         for _ in range(draws):
             drawn = {change: chance.choice(list(Fate)) for change in changes}
             yield self.tree(drawn.__getitem__)
+        for some in (*({change} for change in alone), names):
+            yield self.tree(_fates(some, Fate.KEPT, Fate.LOST))
+            yield self.tree(_fates(some, Fate.LOST, Fate.KEPT))
+        for fate in (Fate.ZEROS, Fate.LOST, Fate.KEPT):
+            yield self.tree(_fates(set(), Fate.KEPT, fate))
 
 
 def _fates(some: AbstractSet[Change], theirs: Fate, others: Fate) -> Fates:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 TRIES = 3
-"""How often a point is played before a call counts as slow: the machine may have been busy."""
+"""How often something is played before it counts as slow: the machine may have been busy."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,11 @@ class Servers:
         def one(server: Server, outage: Outage) -> Outcome:
             place = base / f"power-{outage.name}"
             place.mkdir()
-            return power.play(server, outage, place, count=count, seed=seed, syncs=syncs)
+            for _ in range(TRIES if outage.timed else 1):
+                outcome = power.play(server, outage, place, count=count, seed=seed, syncs=syncs)
+                if not outcome.wrong:
+                    break
+            return outcome
 
         return self._pool.map(self._with(one), outages)
 

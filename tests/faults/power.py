@@ -31,6 +31,8 @@ from tests.faults.server import Server
 
 EACH: Final = 100
 """States looked at for each sync that fails, where all are asked for."""
+LAST: Final = 5
+"""Of the states, the last are always looked at: most is asked of them."""
 LATE: Final = 0.4
 """Seconds that a busy machine may keep the keeper from its work, in this test."""
 
@@ -55,7 +57,7 @@ Promise = Callable[[Path, Crash, list[tuple[Any, ...]]], Iterator[str]]
 
 
 def crashes(trace: bytes, disk: Disk, seed: int, draws: int = 3) -> Iterator[Crash]:
-    """Every state of a disk at every event of a trace, but those that are there again later."""
+    """Every state of a disk at every event of a trace, once, in order of when it was there last."""
     chance = random.Random(seed)
     found: dict[bytes, Crash] = {}
     returned: dict[int, float] = {}
@@ -68,7 +70,9 @@ def crashes(trace: bytes, disk: Disk, seed: int, draws: int = 3) -> Iterator[Cra
             continue
         for tree in disk.crashes(chance, draws):
             # The same files later: more calls have come back, and more must be there.
-            found[_digest(tree)] = Crash(tree, dict(returned), now)
+            name = _digest(tree)
+            found.pop(name, None)
+            found[name] = Crash(tree, dict(returned), now)
     yield from found.values()
 
 
@@ -174,6 +178,7 @@ class Outage:
         scene: name of the scene.
         promise: that is looked at.
         sync_fails: whether before a sync fails as well, each in turn.
+        timed: whether the promise is one of time.
     """
 
     name: str
@@ -181,6 +186,7 @@ class Outage:
     scene: str
     promise: Promise
     sync_fails: bool = False
+    timed: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -188,11 +194,12 @@ class Outage:
 
 OUTAGES: Final = (
     Outage("each", "`fsync_interval=0`: what came back is there", "sync-each", each_record),
-    Outage("paced", "an interval: what is older is there", "paced", within_interval),
+    Outage("paced", "an interval: what is older is there", "paced", within_interval, timed=True),
     Outage("train", "`finish` came back: all is there", "train", at_the_end),
     Outage("seal", "the same, sealed beside the job", "seal", at_the_end),
-    Outage("each-sync-fails", "the same, after a sync has failed", "sync-each", at_the_end, True),
-    Outage("paced-sync-fails", "the same, with an interval", "paced", at_the_end, True),
+    Outage("each-sync-fails", "the same, after a sync has failed", "sync-each", at_the_end,
+           sync_fails=True),
+    Outage("paced-sync-fails", "the same, with an interval", "paced", at_the_end, sync_fails=True),
     Outage("resume", "a resumed run: both processes' records", "resume", at_the_end),
     Outage("recover", "`recover` of a killed run", "recover", all_readable),
     Outage("recover-damaged", "`recover` of a damaged run", "recover-damaged", all_readable),
@@ -232,7 +239,7 @@ def play(
         server: to play the scene.
         outage: which one.
         base: an empty folder to work in.
-        count: states looked at, where syncs fail for each of them; None for all.
+        count: states looked at, more than `LAST` (where syncs fail for each of them); None for all.
         seed: of the choice.
         syncs: how many of them fail, where they do; None for all.
     """
@@ -247,7 +254,7 @@ def play(
     for fault in faults:
         crashes = _crashes(server, outage.scene, fault, base / "trace", seed)
         if count is not None and count < len(crashes):
-            crashes = chance.sample(crashes, count)
+            crashes = chance.sample(crashes[:-LAST], count - LAST) + crashes[-LAST:]
         states += len(crashes)
         for crash in crashes:
             for one in _examined(outage.promise, base / "crashed", crash, before):

@@ -20,7 +20,11 @@ POINTS: Final = 25 if kit.FULL else 1
 """Played of each scene, drawn by the seed; `make faults` plays all."""
 
 
-@pytest.mark.parametrize("name", SCENES)
+SLEEPS: Final = {"paced"}
+"""Scenes that take their time: test_power.py plays them too."""
+
+
+@pytest.mark.parametrize("name", [name for name in SCENES if kit.FULL or name not in SLEEPS])
 def test_whatever_the_system_answers_nothing_is_raised_lost_in_silence_or_left_behind(
     servers: inject.Servers, name: str
 ) -> None:

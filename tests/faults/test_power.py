@@ -15,19 +15,13 @@ from tests.faults.disk import Disk, Event, Tree
 from tests.faults.layer import Kind
 from tests.laws import kit
 
-STATES: Final = 60 if kit.FULL else 5
+STATES: Final = 60 if kit.FULL else 8
 """Looked at of each outage, drawn by the seed; `make faults` looks at all."""
 SYNCS: Final = 3 if kit.FULL else 1
 """That fail, each with so many states."""
-FEW: Final = ("each", "train", "each-sync-fails", "recover-damaged", "save", "csv")
-"""Outages that are played with little effort."""
 
 
-@pytest.mark.parametrize(
-    "outage",
-    [outage for outage in power.OUTAGES if kit.FULL or outage.name in FEW],
-    ids=lambda outage: outage.name,
-)
+@pytest.mark.parametrize("outage", power.OUTAGES, ids=str)
 def test_what_is_promised_is_there_after_the_power_failed(
     servers: inject.Servers, tmp_path: Path, outage: power.Outage
 ) -> None:
