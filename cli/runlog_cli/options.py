@@ -55,6 +55,12 @@ JsonList = Annotated[
     bool, typer.Option("--json", help="Print one JSON document: an array, one object per run.")
 ]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print NDJSON: one JSON object a line.")]
+ShowSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--show-secrets", help="Show config values whose names look secret, instead of ***."
+    ),
+]
 Branches = Annotated[
     Literal["newest", "all"],
     typer.Option(

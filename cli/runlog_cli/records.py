@@ -8,6 +8,8 @@ from typing import Any
 
 import runlog
 from runlog import records as declared
+from runlog import secrets
+from runlog.frozen import replace
 from runlog_cli import render, text
 
 Show = Callable[["runlog.Entry"], None]
@@ -18,13 +20,16 @@ _LONGEST = 2000
 _STYLE = {"log": "", "loss": "red", "finish": "green", "run": "green"}
 
 
-def printer(*, as_json: bool) -> Show:
-    """A function that prints one entry to stdout."""
-    if as_json:
-        return lambda entry: render.ndjson(runlog.to_json(entry))
+def printer(*, as_json: bool, show_secrets: bool = False) -> Show:
+    """A function that prints one entry to stdout; a config without what looks secret."""
     lines = render.Lines()
 
     def show(entry: runlog.Entry) -> None:
+        if isinstance(entry.record, declared.Config) and not show_secrets:
+            entry = _hidden(entry, entry.record)
+        if as_json:
+            render.ndjson(runlog.to_json(entry))
+            return
         name = kind(entry)
         lines.print(
             (f"{entry.seq:>8}  ", "dim"),
@@ -34,6 +39,10 @@ def printer(*, as_json: bool) -> Show:
         )
 
     return show
+
+
+def _hidden(entry: runlog.Entry, record: declared.Config) -> runlog.Entry:
+    return replace(entry, record=replace(record, update=secrets.shown(record.update)))
 
 
 def kind(entry: runlog.Entry) -> str:

@@ -26,11 +26,12 @@ def cat(
             show_default=False,
         ),
     ] = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the records of a run in order."""
     view = runlog.open(find.run_path(run, root), branches=branches)
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, show_secrets=show_secrets)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()

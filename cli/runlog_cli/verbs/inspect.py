@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import runlog
+from runlog import secrets
 from runlog_cli import find, machine, options, render, text
 
 if TYPE_CHECKING:
@@ -52,15 +53,17 @@ def inspect(
             "--check/--no-check", help="Read every byte to look for damage; --no-check is quicker."
         ),
     ] = True,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.Json = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
     view = runlog.open(find.run_path(run, root), branches=branches)
     damage = _damage(view) if check else None
+    config = view.config if show_secrets else secrets.shown(view.config)
     if as_json:
-        render.document(_facts(view, damage))
+        render.document(_facts(view, config, damage))
     else:
-        _print(view, damage, limit=None if everything else _SHOWN)
+        _print(view, config, damage, limit=None if everything else _SHOWN)
     if damage:
         raise typer.Exit(options.EXIT_LOSS)
 
@@ -70,7 +73,11 @@ def _damage(view: runlog.RunView) -> tuple[runlog.Damage, ...]:
         return view.damage
 
 
-def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> dict[str, object]:
+def _facts(
+    view: runlog.RunView,
+    config: Mapping[str, Any],
+    damage: tuple[runlog.Damage, ...] | None,
+) -> dict[str, object]:
     return {
         "id": view.id,
         "project": view.project,
@@ -81,7 +88,7 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
         "status": view.status,
         "start": view.start,
         "environment": view.environment,
-        "config": runlog.to_json(view.config),
+        "config": runlog.to_json(config),
         "summary": runlog.to_json(view.summary),
         "metrics": list(view.metrics.values()),
         "system": machine.figures(view.system),
@@ -93,15 +100,18 @@ def _facts(view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None) -> di
 
 
 def _print(
-    view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None, limit: int | None
+    view: runlog.RunView,
+    config: Mapping[str, Any],
+    damage: tuple[runlog.Damage, ...] | None,
+    limit: int | None,
 ) -> None:
     console = render.out()
     console.print(_title(view))
     console.print(_identity(view))
-    config = _entries("Config", text.flatten(view.config), limit)
+    hyperparameters = _entries("Config", text.flatten(config), limit)
     shown = {k: v for k, v in view.summary.items() if not k.startswith("_")}
     summary = _entries("Summary", text.flatten(shown), limit)
-    _print_pair(console, config, summary)
+    _print_pair(console, hyperparameters, summary)
     _print_metrics(console, view, limit)
     machine.print_environment(console, view.environment)
     machine.print_system(console, view.system, everything=limit is None)

@@ -10,6 +10,8 @@ import typer
 from rich.text import Text
 
 import runlog
+from runlog import secrets
+from runlog.frozen import replace
 from runlog_cli import options, render, text
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def ls(
             help="Also show these keys of the summary or the config, separated by commas.",
         ),
     ] = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.Json = False,
 ) -> None:
     """List the runs below a folder."""
@@ -77,6 +80,8 @@ def ls(
         )
     runs = [run for run in runlog.runs(root) if _wanted(run, project, state)]
     runs = _ordered(runs, sort, reverse=reverse)[:limit]
+    if not show_secrets:
+        runs = [replace(run, config=secrets.shown(run.config)) for run in runs]
     if as_json:
         render.document([_facts(run) for run in runs])
     elif runs:

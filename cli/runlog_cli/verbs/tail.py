@@ -28,11 +28,12 @@ def tail(
         ),
     ] = False,
     types: options.Types = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.JsonLines = False,
 ) -> None:
     """Print the last records of a run; with -f, follow it while it runs."""
     view = runlog.open(find.run_path(run, root))
-    show = records.printer(as_json=as_json)
+    show = records.printer(as_json=as_json, show_secrets=show_secrets)
     wanted = options.words(types)
     for entry in deque(view.records(wanted), maxlen=lines):
         show(entry)
