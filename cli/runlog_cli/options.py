@@ -106,6 +106,12 @@ TypeColumns = Annotated[
         help="Add a column NAME:type that says what each value was, where they are of several.",
     ),
 ]
+ShowSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--show-secrets", help="Show config values whose names look secret, instead of ***."
+    ),
+]
 Branches = Annotated[
     Literal["newest", "all"],
     typer.Option(

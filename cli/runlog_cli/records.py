@@ -8,6 +8,8 @@ from typing import Any
 
 import runlog
 from runlog import records as declared
+from runlog import secrets
+from runlog.frozen import replace
 from runlog_cli import render, text
 
 Show = Callable[["runlog.Entry"], None]
@@ -18,13 +20,16 @@ _LONGEST = 2000
 _STYLE = {"log": "", "loss": "red", "finish": "green", "run": "green"}
 
 
-def printer(*, as_json: bool, exact: bool) -> Show:
-    """A function that prints one entry to stdout."""
-    if as_json:
-        return lambda entry: render.ndjson(runlog.to_json(entry, exact=exact))
+def printer(*, as_json: bool, exact: bool, show_secrets: bool = False) -> Show:
+    """A function that prints one entry to stdout; a config without what looks secret."""
     lines = render.Lines()
 
     def show(entry: runlog.Entry) -> None:
+        if isinstance(entry.record, declared.Config) and not show_secrets:
+            entry = _hidden(entry, entry.record)
+        if as_json:
+            render.ndjson(runlog.to_json(entry, exact=exact))
+            return
         name = kind(entry)
         lines.print(
             (f"{entry.seq:>8}  ", "dim"),
@@ -42,6 +47,10 @@ def redraws(entry: runlog.Entry) -> bool:
     return (
         isinstance(record, declared.Console) and b"\r" in record.data and b"\n" not in record.data
     )
+
+
+def _hidden(entry: runlog.Entry, record: declared.Config) -> runlog.Entry:
+    return replace(entry, record=replace(record, update=secrets.shown(record.update)))
 
 
 def kind(entry: runlog.Entry) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from runlog.capture import secrets
+from runlog import secrets
 from runlog.forking import importing
 from runlog.messages import swallow
 from runlog.records import Environment

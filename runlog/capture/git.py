@@ -8,6 +8,7 @@ stand.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import signal
@@ -17,7 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runlog.capture import secrets
+from runlog import secrets
+from runlog.capture import diff_secrets
 
 Keep = Callable[[bytes, str], str]
 """Stores bytes of a media type and returns their digest; `Run.log_blob`."""
@@ -172,10 +174,11 @@ def _diff(repository: _Repository, keep: Keep) -> dict[str, Any]:
     diff = repository.ask(*_DIFF, ".", *unseen, limit=MAX_DIFF)
     if not diff:
         return {}
-    # Latin-1 gives every byte a character and takes it back: files have all sorts of encodings.
-    lines = diff[:MAX_DIFF].decode("latin-1").splitlines(keepends=True)
+    # Latin-1 gives every byte a character and takes it back: files have all sorts of encodings. To
+    # git only "\n" ends a line.
+    lines = io.StringIO(diff[:MAX_DIFF].decode("latin-1"), newline="\n")
     clean = bytearray()
-    for number, line in enumerate(secrets.source(lines)):
+    for number, line in enumerate(diff_secrets.source(lines)):
         clean += line.encode("latin-1")
         if number % 32 == 0:
             time.sleep(0)  # lets the training thread go on

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from runlog import secrets
 from runlog.picture import numbers
 from runlog.picture.charts import chart
 from runlog.picture.curves import curves
@@ -38,7 +39,8 @@ def page(view: RunView) -> str:
     drawn, left_out = curves(view, MOST_CURVES)
     groups = grouped(drawn)
     script = _file("page.js")
-    tables = table("Config", _public(view.config)) + table("Summary", _public(view.summary))
+    config = table("Config", secrets.shown(_public(view.config)))
+    tables = config + table("Summary", _public(view.summary))
     body = (
         f"{_header(view, title)}\n"
         f"<main>{_tools(groups)}{_charts(groups)}{_left_out(left_out)}"

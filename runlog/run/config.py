@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from runlog import messages
+from runlog import messages, secrets
 from runlog.errors import ConfigError, UsageError
 from runlog.records import Config
 from runlog.run.config_sources import cleaned, parse_config, stored
@@ -29,15 +29,17 @@ class RunConfig(Mapping[str, Any]):
         append: writes a record.
         allow_val_change: whether values may change where a call does not say; so in notebooks.
         report: told what was ignored, and what went wrong.
+        redact: patterns of names whose values are not recorded, see `Settings.redact_config`.
     """
 
-    __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_report")
+    __slots__ = ("_allow", "_append", "_items", "_lent", "_locked", "_redact", "_report")
 
     _items: dict[str, Any]
     _lent: dict[str, bytes | None]  # as recorded; None if that failed
     _locked: dict[str, str]
     _append: Callable[[Any], Any]
     _report: Report
+    _redact: Sequence[str]
     _allow: bool
 
     def __init__(
@@ -46,10 +48,11 @@ class RunConfig(Mapping[str, Any]):
         *,
         allow_val_change: bool = False,
         report: Report | None = None,
+        redact: Sequence[str] = (),
     ) -> None:
         own = {
             "_append": append, "_allow": allow_val_change, "_report": report or Alone(),
-            "_items": {}, "_lent": {}, "_locked": {},
+            "_items": {}, "_lent": {}, "_locked": {}, "_redact": redact,
         }  # fmt: skip
         for name, value in own.items():
             object.__setattr__(self, name, value)
@@ -77,7 +80,7 @@ class RunConfig(Mapping[str, Any]):
         if key in self._lent:
             self._settle(key)
         else:
-            self._lent[key] = _bits(value)
+            self._lent[key] = _bits(self._recorded({key: value}))
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in list(self._items) if not key.startswith("_"))
@@ -92,7 +95,17 @@ class RunConfig(Mapping[str, Any]):
         return _apart, (self.as_dict(),)  # a copy is of no run, and so records nothing
 
     def __repr__(self) -> str:
-        return repr({key: v for key, v in list(self._items.items()) if not key.startswith("_")})
+        items = list(self._items.items())
+        return repr(self._shown({key: v for key, v in items if not key.startswith("_")}))
+
+    def _recorded(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as a record has them."""
+        return secrets.redacted(stored(values), self._redact)
+
+    @public(lambda *_: {}, "config")
+    def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as they may be shown."""
+        return secrets.shown(secrets.redacted(values, self._redact))
 
     @public(lambda config: dict(config._items), "config.as_dict")  # noqa: SLF001 - its own
     def as_dict(self) -> dict[str, Any]:
@@ -178,7 +191,8 @@ class RunConfig(Mapping[str, Any]):
     def preload(self, values: Mapping[str, Any]) -> None:
         """Take over values that the journal has already: no record. Keys that are set stay."""
         for key, value in values.items():
-            self._items.setdefault(key, _copy(value))
+            if not (self._redact and value == secrets.HIDDEN):  # what it was is not known
+                self._items.setdefault(key, _copy(value))
 
     @public(nothing, "config.settle")
     def settle(self) -> None:
@@ -197,9 +211,10 @@ class RunConfig(Mapping[str, Any]):
             return
         try:
             new = cleaned({key: self._items[key]})
-            now = _bits(new[key])
+            record = self._recorded(new)
+            now = _bits(record)
             if now != before:
-                self._append(Config(stored(new)))
+                self._append(Config(record))
                 self._lent[key] = now
         except Exception as error:  # noqa: BLE001 - law L8: this may be a mere read
             messages.swallow(error)
@@ -210,7 +225,7 @@ class RunConfig(Mapping[str, Any]):
 
     def _unlocked(self, new: dict[str, Any]) -> dict[str, Any]:
         for key in self._locked.keys() & new.keys():
-            if not _same(new.pop(key), self._items[key]):
+            if not self._stays(key, new.pop(key)):
                 self._report.tell(
                     f"config {key!r} was locked by {self._locked[key]}; it stays as it is"
                 )
@@ -218,17 +233,27 @@ class RunConfig(Mapping[str, Any]):
 
     def _check_unchanged(self, new: Mapping[str, Any]) -> None:
         for key, value in new.items():
-            if key in self._items and not _same(self._items[key], value):
+            if key in self._items and not self._stays(key, value):
+                was, will_be = self._shown({key: self._items[key]}), self._shown({key: value})
                 raise ConfigError(
-                    f"config {key!r} is {self._items[key]!r} and would become {value!r}; to "
+                    f"config {key!r} is {was.get(key)!r} and would become {will_be.get(key)!r}; to "
                     f"change it, call config.update({{...}}, allow_val_change=True)"
                 )
+
+    def _stays(self, key: str, value: Any) -> bool:
+        """Whether a key has a value already."""
+        old, new = {key: self._items[key]}, {key: value}
+        if old == new:
+            return True
+        bits = _bits(stored(old))
+        # NaN is what it was. What an earlier process did not record may be anything.
+        return bits in {_bits(stored(new)), _bits(self._recorded(new))}
 
     def _set(self, new: dict[str, Any]) -> None:
         if not new:
             return
         try:
-            self._append(Config(stored(new)))
+            self._append(Config(self._recorded(new)))
         except UsageError:
             raise
         except Exception as error:  # noqa: BLE001 - law L8: the program has set it all the same
@@ -253,12 +278,8 @@ def _apart(values: dict[str, Any]) -> RunConfig:
     return config
 
 
-def _same(a: Any, b: Any) -> bool:
-    return bool(a == b) or _bits(a) == _bits(b)  # NaN is what it was
-
-
-def _bits(value: Any) -> bytes:
-    return codec.pack(stored({"": value}))
+def _bits(values: Mapping[str, Any]) -> bytes:
+    return codec.pack(values)
 
 
 def _copy(value: Any) -> Any:

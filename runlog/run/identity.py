@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from runlog import secrets as hide
 from runlog import within
-from runlog.capture import secrets as hide
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 from runlog.frozen import replace
 from runlog.records import RunStart

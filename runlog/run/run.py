@@ -87,6 +87,7 @@ class Run(ArtifactCalls, Naming, Log):
             recorder.append,
             allow_val_change=settings.allow_val_change or in_notebook(),
             report=recorder,
+            redact=settings.redact_config,
         )
         read = None if recorder.disabled else self._read_summary
         self.summary = RunSummary(recorder.append, read, self._place, report=recorder)

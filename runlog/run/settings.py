@@ -83,6 +83,10 @@ class Settings:
         system_interval: seconds between two samples.
         environment: record what the process runs on.
         git: record the state of the git repository around the program.
+        redact_config: names of hyperparameters whose values are not to be written: patterns such as
+            "*key*" or "db.password", of a key at any depth or of the whole path to it. The journal
+            has "***" in their place; the program has the values. `RUNLOG_REDACT_CONFIG`, separated
+            by commas.
         entity, project, run_id, run_name, run_notes, run_tags, run_group, run_job_type: what the
             run is called, where `init` was not given one.
         resume: as `init`'s argument.
@@ -111,6 +115,7 @@ class Settings:
     system_interval: float = 15.0
     environment: bool = True
     git: bool = True
+    redact_config: tuple[str, ...] = ()
     entity: str | None = None
     project: str | None = None
     run_id: str | None = None
@@ -267,16 +272,16 @@ def _seal(name: str, value: object) -> int:
     return value
 
 
-def _tags(name: str, value: Any) -> tuple[str, ...]:
+def _words(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        value = [tag.strip() for tag in value.split(",") if tag.strip()]
+        value = [word.strip() for word in value.split(",") if word.strip()]
     try:
         found = tuple(dict.fromkeys(value))
     except TypeError:
         raise ArgumentTypeError(f"{name} must be a list of str, not {value!r}") from None
-    for tag in found:
-        if not isinstance(tag, str):
-            raise ArgumentTypeError(f"{name}: a tag must be a str, not {type(tag).__name__}")
+    for word in found:
+        if not isinstance(word, str):
+            raise ArgumentTypeError(f"{name} must be a list of str, not of {type(word).__name__}")
     return found
 
 
@@ -320,7 +325,8 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "arrays": _one_of(("histogram", "whole")),
     "console": _console,
     "system_interval": _sampling,
-    "run_tags": _tags,
+    "run_tags": _words,
+    "redact_config": _words,
     "resume": _resume,
     "reinit": _reinit,
     "rank": _rank,
@@ -354,6 +360,7 @@ VARIABLES: Final = {
     "SYSTEM_INTERVAL": "system_interval",
     "ENVIRONMENT": "environment",
     "GIT": "git",
+    "REDACT_CONFIG": "redact_config",
     "DISABLE_GIT": "disable_git",
     "_DISABLE_STATS": "x_disable_stats",
     "X_DISABLE_STATS": "x_disable_stats",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import runlog
-from runlog.capture import secrets
+from runlog import secrets
+from runlog.capture import diff_secrets
 from runlog.records import Blob
 
 # Put together here, so that tools which look for leaked keys leave this file alone.
@@ -101,7 +102,7 @@ def test_variables_keep_their_names() -> None:
     ],
 )
 def test_a_secret_in_a_diff_is_hidden(line: str, made: str) -> None:
-    assert list(secrets.source([line + "\n", "+y = 1\n"])) == [made + "\n", "+y = 1\n"]
+    assert list(diff_secrets.source([line + "\n", "+y = 1\n"])) == [made + "\n", "+y = 1\n"]
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ def test_a_secret_in_a_diff_is_hidden(line: str, made: str) -> None:
     ],
 )
 def test_code_in_a_diff_stays_code(line: str) -> None:
-    assert list(secrets.source([line])) == [line]
+    assert list(diff_secrets.source([line])) == [line]
 
 
 def test_a_private_key_in_a_diff_is_hidden_line_by_line() -> None:
     key = ["+-----BEGIN OPENSSH PRIVATE KEY-----\n", "+b3BlbnNzaC1rZXk\n", "+AAAA\n"]
     rest = ["+-----END OPENSSH PRIVATE KEY-----\n", "+x = 1\n"]
-    assert list(secrets.source([*key, *rest])) == ["+***\n"] * 3 + rest
+    assert list(diff_secrets.source([*key, *rest])) == ["+***\n"] * 3 + rest
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -25,12 +25,13 @@ def verb(
             show_default=False,
         ),
     ] = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.JsonLines = False,
     exact: options.Exact = False,
 ) -> None:
     """Print the records of a run in order."""
     view = find.opened(run, root, branches)
-    show = records.printer(as_json=as_json, exact=exact)
+    show = records.printer(as_json=as_json, exact=exact, show_secrets=show_secrets)
     for entry in view.records(options.words(types), since=None if since is None else since - 1):
         show(entry)
     sys.stdout.flush()

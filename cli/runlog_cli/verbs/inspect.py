@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import runlog
+from runlog import secrets
 from runlog_cli import events, find, machine, metrics, options, render, text
 
 if TYPE_CHECKING:
@@ -42,16 +43,18 @@ def verb(
             "--check/--no-check", help="Read every byte to look for damage; --no-check is quicker."
         ),
     ] = True,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.Json = False,
     exact: options.Exact = False,
 ) -> None:
     """Show a run at a glance: state, config, summary, metrics, files, damage."""
     view = find.opened(run, root, branches, rank)
     damage = _damage(view) if check else None
+    config = view.config if show_secrets else secrets.shown(view.config)
     if as_json:
-        render.document(_facts(view, damage, exact=exact), exact=exact)
+        render.document(_facts(view, config, damage, exact=exact), exact=exact)
     else:
-        _print(view, damage, limit=None if everything else _SHOWN)
+        _print(view, config, damage, limit=None if everything else _SHOWN)
     if damage:
         raise typer.Exit(options.EXIT_LOSS)
 
@@ -62,7 +65,11 @@ def _damage(view: runlog.RunView) -> tuple[runlog.Damage, ...]:
 
 
 def _facts(
-    view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None, *, exact: bool
+    view: runlog.RunView,
+    config: Mapping[str, Any],
+    damage: tuple[runlog.Damage, ...] | None,
+    *,
+    exact: bool,
 ) -> dict[str, object]:
     return {
         "id": view.id,
@@ -74,7 +81,7 @@ def _facts(
         "status": view.status,
         "start": view.start,
         "environment": view.environment,
-        "config": runlog.to_json(view.config, exact=exact),
+        "config": runlog.to_json(config, exact=exact),
         "summary": runlog.to_json(view.summary, exact=exact),
         "metrics": list(view.metrics.values()),
         "system": machine.figures(view.system),
@@ -89,15 +96,18 @@ def _facts(
 
 
 def _print(
-    view: runlog.RunView, damage: tuple[runlog.Damage, ...] | None, limit: int | None
+    view: runlog.RunView,
+    config: Mapping[str, Any],
+    damage: tuple[runlog.Damage, ...] | None,
+    limit: int | None,
 ) -> None:
     console = render.out()
     console.print(_title(view))
     console.print(_identity(view))
-    config = _entries("Config", text.flatten(view.config), limit)
+    hyperparameters = _entries("Config", text.flatten(config), limit)
     shown = {k: v for k, v in view.summary.items() if not k.startswith("_")}
     summary = _entries("Summary", text.flatten(shown), limit)
-    _print_pair(console, config, summary)
+    _print_pair(console, hyperparameters, summary)
     metrics.print_metrics(console, view, limit)
     events.print_alerts(console, view)
     events.print_last_words(console, view)

@@ -10,6 +10,8 @@ import typer
 from rich.text import Text
 
 import runlog
+from runlog import secrets
+from runlog.frozen import replace
 from runlog_cli import options, render, text
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def verb(
             help="Also show these keys of the summary or the config, separated by commas.",
         ),
     ] = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.Json = False,
     exact: options.Exact = False,
 ) -> None:
@@ -96,6 +99,8 @@ def verb(
         )
     found = runlog.runs(root).filter(project=project, state=_states(state))
     runs = _ordered(list(found), sort, reverse=reverse)[:limit]
+    if not show_secrets:
+        runs = [replace(run, config=secrets.shown(run.config)) for run in runs]
     if as_json:
         render.document([_facts(run, exact=exact) for run in runs], exact=exact)
     elif runs:

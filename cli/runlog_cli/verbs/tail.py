@@ -31,6 +31,7 @@ def verb(
         ),
     ] = False,
     types: options.Types = None,
+    show_secrets: options.ShowSecrets = False,
     as_json: options.JsonLines = False,
     exact: options.Exact = False,
 ) -> None:
@@ -39,7 +40,7 @@ def verb(
     What progress bars draw over again is left out, but in JSON.
     """
     view = find.opened(run, root)
-    show = records.printer(as_json=as_json, exact=exact)
+    show = records.printer(as_json=as_json, exact=exact, show_secrets=show_secrets)
     wanted = options.words(types)
     told = (e for e in view.records(wanted) if as_json or not records.redraws(e))
     for entry in deque(told, maxlen=lines):
