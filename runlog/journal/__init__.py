@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runlog.journal.journal import Journal, open_journals
+    from runlog.journal.journal import Journal, open_folder, open_journals
     from runlog.journal.links import link_journals
     from runlog.journal.recovery import Recovered, recover
     from runlog.journal.verification import Report, verify
@@ -18,6 +18,7 @@ __all__ = [
     "Recovered",
     "Report",
     "link_journals",
+    "open_folder",
     "open_journals",
     "recover",
     "verify",
@@ -28,6 +29,7 @@ _HOME = {
     "Recovered": "recovery",
     "Report": "verification",
     "link_journals": "links",
+    "open_folder": "journal",
     "open_journals": "journal",
     "recover": "recovery",
     "verify": "verification",

@@ -21,7 +21,7 @@ from zlib import crc32
 from runlog.damage import Damage, DamageKind
 from runlog.errors import FormatError, NotFound
 from runlog.journal import names
-from runlog.journal.source import FileSource
+from runlog.journal.opening import NoJournal, Opened, open_files
 from runlog.segment.segment import Own, PageLost, Report, Segment, Table
 from runlog.totals.footer import from_footer
 from runlog.totals.totals import Totals
@@ -29,6 +29,7 @@ from runlog.wire import codec, frames, framing
 
 if TYPE_CHECKING:
     from runlog.journal.merge import Contents
+    from runlog.journal.source import FileSource
 
 _RETRIES = 5
 _AT_ONCE = 256
@@ -49,10 +50,11 @@ class Journal:
         path: the `.rlog` file, or its first tail where there is none.
         header: of the `.rlog` file or a tail, if one is sound.
         open: whether there are tails, so that the writer may still be at work.
+        foreign: what is told of files that have such names and are no journal's.
 
     Raises:
-        NotFound: all files are gone.
-        FormatError: a file is no runlog file at all.
+        FileNotFoundError: files are gone since they were listed.
+        NoJournal: none of them is a journal's that can be read.
     """
 
     def __init__(
@@ -61,40 +63,26 @@ class Journal:
         self.writer = files.writer
         self._strict = strict
         self._folder = folder
-        self._open(files)
+        self._use(_opened(files, strict=strict))
         self._contents: Contents | None = None
         self._totals: Totals | None = None
         self._footer: tuple[frames.Frame, dict[str, Any]] | None = None
         self._footer_read = False
 
-    def _open(self, files: names.Files) -> None:
-        sources: list[FileSource] = []
-        for path in files.tails:
-            with contextlib.suppress(FileNotFoundError):
-                sources.append(FileSource(path, strict=self._strict))
-        self._tails = sources
-        self._sealed: FileSource | None = None
-        if files.journal is not None:
-            self._sealed = FileSource(files.journal, strict=self._strict)
-        everything = [*([self._sealed] if self._sealed else []), *self._tails]
-        if not everything:
-            raise NotFound(f"the files of writer {self.writer} are gone")
+    def _use(self, opened: Opened) -> None:
+        self._tails = opened.tails
+        self._sealed = opened.sealed
+        self._refused = opened.refused
+        self.foreign = tuple(opened.foreign)
+        self._passed_over = opened.passed_over
+        everything = opened.sources
         self.path = everything[0].path
         self.open = bool(self._tails)
-        self.header: framing.FileHeader | None = None
-        self._opened = [(source.path.name, source.size) for source in everything]
-        self._check(everything)
-
-    def _check(self, sources: list[FileSource]) -> None:
-        for source in sources:
-            raw = source.read(0, framing.FILE_HEADER_SIZE + 4)
-            header = framing.parse_file_header(raw)
-            if header is not None and self.header is None:
-                self.header = header
-            if header is None and raw and not framing.looks_like_file(raw) and not _zeros(raw):
-                raise FormatError(
-                    f"{source.path} is not a runlog journal: its first bytes are not those of one"
-                )
+        self._sizes = {source.path.name: source.size for source in everything}
+        headers = (
+            framing.parse_file_header(s.read(0, framing.FILE_HEADER_SIZE)) for s in everything
+        )
+        self.header = next((header for header in headers if header is not None), None)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -144,9 +132,9 @@ class Journal:
         `listing` is of its folder, if others ask as well.
         """
         files = self._listed(listing)
-        if files is None or _sizes(files) == self._opened:
+        if files is None or self._is_as_before(files):
             return None
-        with contextlib.suppress(NotFound, FormatError, OSError):
+        with contextlib.suppress(FormatError, OSError):
             return Journal(files, self._folder)
         return None
 
@@ -219,7 +207,7 @@ class Journal:
 
     def damage(self) -> list[Damage]:
         """What is wrong with headers, directories and tails; pages are not read for it."""
-        return self._read().damage
+        return [*self._refused, *self._read().damage]
 
     def check_pages(self) -> Iterator[Damage | Segment]:
         """Read every page. Gives each segment once it is through, and damage where it is found."""
@@ -295,24 +283,37 @@ class Journal:
         A folder that is listed while tails come and go may lack one between two that it has.
         """
         files = self._listed() if self._tails else None
-        if files is None or _sizes(files) == self._opened:
+        if files is None or self._is_as_before(files):
             return False
+        opened = _opened(files, strict=self._strict)
         self.close()
-        self._open(files)
+        self._use(opened)
         return True
 
+    def _is_as_before(self, files: names.Files) -> bool:
+        """Whether files are those that were opened, and of the same sizes."""
+        paths = [*([files.journal] if files.journal else []), *files.tails]
+        try:
+            now = {p.name: p.stat().st_size for p in paths if p.name not in self._passed_over}
+        except OSError:
+            return False  # one is gone by now
+        return now == self._sizes
 
-def _sizes(files: names.Files) -> list[tuple[str, int]] | None:
-    """Names and sizes; None where one is gone by now."""
-    paths = [*([files.journal] if files.journal else []), *files.tails]
-    try:
-        return [(path.name, path.stat().st_size) for path in paths]
-    except OSError:
-        return None
 
+def _opened(files: names.Files, *, strict: bool) -> Opened:
+    """A writer's files, of which at least one can be read.
 
-def _zeros(raw: bytes) -> bool:
-    return not raw.strip(b"\0")
+    Raises:
+        FileNotFoundError: files are gone by now.
+        NoJournal: none can be read.
+        OSError: `strict`, and one cannot be opened.
+    """
+    opened = open_files(files, strict=strict)
+    if not opened.sources:
+        folder = (files.journal or files.tails[0]).parent
+        told = [*opened.refused, *opened.foreign]
+        raise NoJournal(folder, told) if told else FileNotFoundError(files.writer)
+    return opened
 
 
 def page_damage(segment: Segment) -> Iterator[Damage]:
@@ -376,30 +377,61 @@ def open_journals(path: Path, *, strict: bool = False) -> list[Journal]:
         NotFound: nothing is there.
         FormatError: it is no journal, or a folder without one.
     """
-    for attempt in range(_RETRIES):
+    return open_folder(path, strict=strict)[0]
+
+
+def open_folder(path: Path, *, strict: bool = False) -> tuple[list[Journal], list[Damage]]:
+    """The journals, as `open_journals` gives them, and what is told of files that are none.
+
+    Raises:
+        NotFound: nothing is there.
+        FormatError: it is no journal, or a folder without one.
+    """
+    for _ in range(_RETRIES):
         try:
             return _open(path, strict=strict)
         except FileNotFoundError:
-            # A tail was sealed between listing and opening.
-            if attempt == _RETRIES - 1:
-                raise NotFound(f"{path} keeps changing; try again") from None
-        except PermissionError as error:
+            continue  # a tail was sealed between listing and opening
+        except OSError as error:
             raise FormatError(f"{path} cannot be read: {error.strerror}") from None
-    raise AssertionError
+    raise NotFound(f"{path} keeps changing; try again")
 
 
-def _open(path: Path, *, strict: bool) -> list[Journal]:
+def _open(path: Path, *, strict: bool) -> tuple[list[Journal], list[Damage]]:
+    journals: list[Journal] = []
+    told: list[Damage] = []
+    for files, folder in _files(path):
+        try:
+            journal = Journal(files, folder, strict=strict)
+        except NoJournal as error:
+            told += error.damage
+        else:
+            journals.append(journal)
+            told += journal.foreign
+    if not journals:
+        raise NoJournal(path if path.is_dir() else path.parent, told)
+    return journals, told
+
+
+def _files(path: Path) -> list[tuple[names.Files, Path | None]]:
+    """Files by writer, and the folder to look for more of them in; at least one.
+
+    Raises:
+        NotFound: nothing is there.
+        FormatError: it is a folder without any.
+        OSError: the folder cannot be listed.
+    """
     if path.is_dir():
         found = names.find(path)
         if not found:
             raise FormatError(f"{path} is not a run: it holds no .rlog or .rtail file")
-        return [Journal(files, path, strict=strict) for files in found]
+        return [(files, path) for files in found]
     if not path.exists():
         raise NotFound(f"{path} does not exist")
     if path.suffix == names.TAIL:
-        return [Journal(names.Files(path.name.split(".")[0], None, [path]), strict=strict)]
+        return [(names.Files(path.name.split(".")[0], None, [path]), None)]
     if path.suffix == names.JOURNAL:
         writer = path.name.removesuffix(names.JOURNAL)
-        own = [f for f in names.find(path.parent) if f.writer == writer]
-        return [Journal(files, path.parent, strict=strict) for files in own]
-    return [Journal(names.Files(path.name, path, []), strict=strict)]
+        own = [files for files in names.find(path.parent) if files.writer == writer]
+        return [(files, path.parent) for files in own]
+    return [(names.Files(path.name, path, []), None)]

@@ -15,7 +15,8 @@ def link_journals(source: Path, target: Path) -> int:
 
     Sealed files are hard-linked, or copied where that cannot be; both are append-only, so neither
     run can harm the other. Open tails are copied as they are now, and first, so that what their
-    writer seals meanwhile is in one of the two.
+    writer seals meanwhile is in one of the two. What is no file (a pipe, a link to nothing) is
+    passed over.
 
     Args:
         source: folder of a run.
@@ -35,9 +36,9 @@ def link_journals(source: Path, target: Path) -> int:
     made: list[Path] = []
     try:
         for found in files:
-            for tail in found.tails:
+            for tail in filter(Path.is_file, found.tails):
                 made += _copied(tail, target)
-            if found.journal is not None:
+            if found.journal is not None and found.journal.is_file():
                 made += _linked(found.journal, target)
     except OSError:
         for path in made:

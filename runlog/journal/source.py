@@ -8,6 +8,7 @@ again, for some milliseconds in all, whether a sound frame has come to stand the
 from __future__ import annotations
 
 import os
+import stat
 import time
 import weakref
 from collections.abc import Iterator
@@ -33,6 +34,43 @@ class ReadFailed(OSError):
     """The system did not give bytes of a file; `filename` says which."""
 
 
+class NoFile(OSError):
+    """What has a journal's name is no file: a folder, a pipe, a socket, a device."""
+
+
+def open_to_read(path: Path) -> int:
+    """A descriptor to read a file by. Never waits, whatever has the name.
+
+    Raises:
+        NoFile: it is something else.
+        OSError: it cannot be opened.
+    """
+    _must_be_file(os.stat(path).st_mode)  # opening some devices is to use them
+    # What has taken the name since may be a pipe, whose opening would wait for somebody to write.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _must_be_file(os.fstat(fd).st_mode)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _must_be_file(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((word for is_it, word in _OTHERS if is_it(mode)), "something else")
+        raise NoFile(kind)
+
+
+_OTHERS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
 class FileSource:
     """Bytes of an open file by offset. Errors of the system read as the file's end.
 
@@ -40,6 +78,10 @@ class FileSource:
         path: of the file.
         fd: descriptor to read by, which the source then owns; None to open the file.
         strict: raise `ReadFailed` instead.
+
+    Raises:
+        NoFile: what has the name is no file.
+        OSError: it cannot be opened.
 
     Attributes:
         path: under which it was opened; it may have been removed since.
@@ -50,7 +92,7 @@ class FileSource:
     def __init__(self, path: Path, fd: int | None = None, *, strict: bool = False) -> None:
         self.path = path
         self._strict = strict
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if fd is None else fd
+        self.fd = open_to_read(path) if fd is None else fd
         self._close = weakref.finalize(self, os.close, self.fd)
         self.size = os.fstat(self.fd).st_size
         self.error: OSError | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runlog.damage import Damage, DamageKind
-from runlog.journal.journal import Journal, open_journals
+from runlog.journal.journal import Journal, open_folder
 from runlog.records import Entry
 from runlog.records.declare import BY_TAG
 from runlog.segment.segment import Own, PageLost, Segment
@@ -57,9 +57,8 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> Report:
         NotFound, FormatError: there is no journal.
     """
     where = Path(path)
-    journals = open_journals(where)
+    journals, problems = open_folder(where)
     total = sum(j.size for j in journals)
-    problems: list[Damage] = []
     losses: list[Entry] = []
     run = Totals()
     checked = dict.fromkeys(("journals", "frames", "pages", "records", "bytes"), 0)

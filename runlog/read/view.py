@@ -7,6 +7,7 @@ everything where there is no footer, comes from the records themselves.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import math
@@ -61,15 +62,15 @@ class RunView:
         branches: Branches = "newest",
         past: bool = False,
     ) -> None:
-        from runlog.journal import open_journals
+        from runlog.journal import open_folder
 
         self.path = path
         self._strict = strict
         self._branches: Branches = branches
         self._past = past
-        self._open = open_journals(path)
+        self._open, self._no_journals = open_folder(path)
         self._starts = self._find_starts()
-        self._found: list[Damage] = []
+        self._found: dict[Damage, None] = {}
         self._totals: Totals | None = None
         self._checked = False
         self._segments: dict[str, list[Segment]] = {}
@@ -256,21 +257,25 @@ class RunView:
         """Every file of the run, as (path within its folder, bytes)."""
         if not self.path.is_dir():
             return tuple(f for j in self._open for f in j.files)
-        found = [p for p in sorted(self.path.rglob("*")) if p.is_file()]
-        return tuple((str(p.relative_to(self.path)), p.stat().st_size) for p in found)
+        sizes: dict[str, int] = {}
+        for path in sorted(self.path.rglob("*")):
+            with contextlib.suppress(OSError):  # it went while the folder was listed
+                if path.is_file():
+                    sizes[str(path.relative_to(self.path))] = path.stat().st_size
+        return tuple(sizes.items())
 
     @property
     def damage(self) -> tuple[Damage, ...]:
         """Everything that cannot be read. Reads every page of the run, once."""
         if not self._checked:
             self._checked = True
-            found: list[Damage] = []
+            found = [*self._no_journals]
             for journal in self._open:
                 found += journal.damage()
                 found += [d for d in journal.check_pages() if isinstance(d, Damage)]
             for journal in self._open:
                 journal.count(found.append, every=True)
-            self._found = list(dict.fromkeys([*found, *self._found]))
+            self._found = dict.fromkeys([*found, *self._found])
         return self._named(self._found)
 
     @property
@@ -280,7 +285,7 @@ class RunView:
         After reading one metric of a large run it costs nothing, where `damage` reads them all.
         """
         of_files = [d for journal in self._open for d in journal.damage()]
-        return self._named(dict.fromkeys([*of_files, *self._found]))
+        return self._named(dict.fromkeys([*self._no_journals, *of_files, *self._found]))
 
     def _named(self, found: Iterable[Damage]) -> tuple[Damage, ...]:
         """Damage that names metrics as this view does."""
@@ -292,7 +297,8 @@ class RunView:
 
         It costs nothing beside `summary` or `status`, whatever the size of the run.
         """
-        return tuple(d for j in self._open if j.footer() is None for d in j.damage())
+        of_files = [d for j in self._open if j.footer() is None for d in j.damage()]
+        return (*self._no_journals, *of_files)
 
     @property
     def loss(self) -> tuple[Entry, ...]:
@@ -554,8 +560,7 @@ class RunView:
         return limits
 
     def _report(self, damage: Damage) -> None:
-        if damage not in self._found:
-            self._found.append(damage)
+        self._found[damage] = None
 
     def _segments_of(self, journal: Any) -> list[Segment]:
         if self._limits is None:
