@@ -45,7 +45,7 @@ def open_to_read(path: Path) -> int:
         NoFile: it is something else.
         OSError: it cannot be opened.
     """
-    _must_be_file(os.stat(path).st_mode)  # opening some devices is to use them
+    _must_be_file(path.stat().st_mode)  # opening some devices is to use them
     # What has taken the name since may be a pipe, whose opening would wait for somebody to write.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
