@@ -12,7 +12,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from runlog.errors import ArgumentTypeError, ArgumentValueError
 
@@ -58,9 +58,15 @@ def found(base: Path, name: str) -> Path | None:
     return None
 
 
+_SYNCED: Final = 64 << 20
+
+
 @contextlib.contextmanager
 def replacing(base: Path, name: str) -> Iterator[BinaryIO]:
     """Write a file of a folder; under its name it is seen only when the block has ended well.
+
+    A file of up to 64 MiB is on the disk before it has its name; for a larger one a training job
+    would wait too long.
 
     Args:
         base: the folder; made if it is not there.
@@ -77,6 +83,9 @@ def replacing(base: Path, name: str) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(fd, "wb") as file:
             yield file
+            file.flush()
+            if file.tell() <= _SYNCED:
+                os.fsync(fd)  # else a power loss could leave the name with nothing, or half of it
         os.replace(part, target)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -20,6 +20,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Final, Protocol
 
+from runlog.forking import importing
 from runlog.interrupts import Flag
 from runlog.journal import names
 from runlog.journal.open_file import OpenFile
@@ -121,6 +122,7 @@ class Keeper:
         path = names.journal_path(writer.folder, writer.writer)
         self._file = OpenFile.create(path, header.encode())
         self._sealer = Sealer(self._file, header)
+        self._placed = False  # whether the folder's own name is durable
         self._reserve: Reserve | None = None
         self.handed: deque[OpenTail] = deque()
         self._waiting: deque[OpenTail] = deque()
@@ -208,7 +210,8 @@ class Keeper:
 
     def _run(self) -> None:
         try:
-            self._reserve = Reserve(self._writer.folder, f".{self._writer.writer}.reserve")
+            with importing():  # a child forked amid this would not know of the descriptor
+                self._reserve = Reserve(self._writer.folder, f".{self._writer.writer}.reserve")
             self._look_after()
             if self._words is not None:
                 self._outcome = self._finish(self._words)
@@ -312,9 +315,16 @@ class Keeper:
         sound = [
             self._sync_tail(tail) for tail in (self._writer.tail, *self._waiting, *self.handed)
         ]
-        names.sync_folder(self._writer.folder)
+        self._sync_names()
         if all(sound):
             self._synced_seq = seq
+
+    def _sync_names(self) -> None:
+        """Make the names of the files durable; the first time those of the folders above, too."""
+        if not self._placed:
+            names.sync_above(self._writer.folder)
+            self._placed = True
+        names.sync_folder(self._writer.folder)
 
     def _sync_tail(self, tail: OpenTail) -> bool:
         """Sync a tail; False if that failed, now or before."""
@@ -509,7 +519,7 @@ class Keeper:
                 self._sealer.append(last)
             stated = True
             self._sealer.finish()
-            names.sync_folder(folder)
+            self._sync_names()
         except Exception as error:  # noqa: BLE001 - law L8: the records are safe in the tails
             if not stated:
                 with contextlib.suppress(Exception):
@@ -549,16 +559,23 @@ class Keeper:
 
     def _leave_tails(self) -> None:
         """Make tails durable that could not be sealed, and let go of all files."""
+        known = [*self._waiting, *self.handed]
         with contextlib.suppress(OSError):
             for tail in self._found():
-                with contextlib.suppress(OSError):
-                    fd = os.open(tail.file.path, os.O_RDONLY | os.O_CLOEXEC)
-                    try:
-                        os.fsync(fd)
-                    finally:
-                        os.close(fd)
-                tail.file.close()
+                _sync_file(tail.file.path)
+        for tail in known:
+            tail.file.close()
         self._file.close()
+
+
+def _sync_file(path: Path) -> None:
+    """Make a file durable that may be closed by now; nothing is to be done if that fails."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 _ALL: Final = 1 << 62

@@ -111,3 +111,9 @@ def sync_folder(folder: Path) -> None:
         pass  # some network file systems have no such call; names are then theirs to keep
     finally:
         os.close(fd)
+
+
+def sync_above(folder: Path) -> None:
+    """Make the names of a run's folder, its project's and the root's durable, if they are new."""
+    for above in folder.parents[:3]:
+        sync_folder(above)

@@ -70,6 +70,13 @@ class OpenFile:
         except OSError:
             return False
 
+    def _may_be_ours(self) -> bool:
+        """Whether it is to be closed: also where the system does not say what it leads to."""
+        try:
+            return self.fd >= 0 and _identity(self.fd) == self._identity
+        except OSError as error:
+            return error.errno != errno.EBADF
+
     def is_gone(self) -> bool:
         """Whether the name leads to the file no more; False where that cannot be told."""
         try:
@@ -109,7 +116,7 @@ class OpenFile:
 
     def close(self) -> None:
         """Let go of the file; again does nothing. Never raises, and closes nothing of others."""
-        ours = self.is_ours()
+        ours = self._may_be_ours()
         fd, self.fd = self.fd, -1  # first: a child forked meanwhile must not close another's file
         if ours:
             with contextlib.suppress(OSError):

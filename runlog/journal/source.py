@@ -7,6 +7,7 @@ again, for some milliseconds in all, whether a sound frame has come to stand the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -71,6 +72,12 @@ _OTHERS: Final = (
 )
 
 
+def _let_go(fd: int) -> None:
+    """Close a descriptor that was read by: whatever the system answers, nothing is lost by it."""
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
 class FileSource:
     """Bytes of an open file by offset. Errors of the system read as the file's end.
 
@@ -93,7 +100,7 @@ class FileSource:
         self.path = path
         self._strict = strict
         self.fd = open_to_read(path) if fd is None else fd
-        self._close = weakref.finalize(self, os.close, self.fd)
+        self._close = weakref.finalize(self, _let_go, self.fd)
         self.size = os.fstat(self.fd).st_size
         self.error: OSError | None = None
 

@@ -97,6 +97,8 @@ class JournalWriter(TailWriter):
         try:
             self.tail = self._new_tail(1)
             self.tail.fd = self.tail.file.fd
+            if self._sync_each:
+                names.sync_above(folder)
             self._keeper.start()
         except BaseException:
             self.abandon()

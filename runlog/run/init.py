@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from runlog.errors import ArgumentTypeError, ArgumentValueError, Error, UsageError
+from runlog.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    Error,
+    FormatError,
+    UsageError,
+)
 from runlog.messages import brief, say
 from runlog.records import RunStart
 from runlog.run import active, identity, resume
@@ -119,6 +125,8 @@ def init(
     }
     try:
         return _init(settings, arguments, (config, config_exclude_keys, config_include_keys))
+    except FormatError as error:  # of the runs to go on with
+        raise UsageError(f"the run cannot be begun: {error}") from error
     except Error:
         raise
     except OSError as error:

@@ -204,8 +204,7 @@ class Disk:
         self._name(event.path, made)
 
     def _write(self, event: Event) -> None:
-        file = self._inodes[event.inode]
-        assert isinstance(file, File)
+        file = self._file(event)
         at, end = event.offset, event.offset + len(event.data)
         while at < end:
             stop = min(end, (at // PAGE + 1) * PAGE)
@@ -216,9 +215,15 @@ class Disk:
     def _resize(self, event: Event) -> None:
         if event.path in self._now:
             self._inodes[event.inode] = self._now[event.path]
-        file = self._inodes[event.inode]
-        assert isinstance(file, File)
+        file = self._file(event)
         file.changes.append(Resize(size=event.offset))
+
+    def _file(self, event: Event) -> File:
+        """The file of an event; one without a name (O_TMPFILE) was opened by its folder's."""
+        file = self._inodes.get(event.inode)
+        if not isinstance(file, File):
+            file = self._inodes[event.inode] = File()
+        return file
 
     def _rename(self, event: Event) -> None:
         thing = self._now.pop(event.path)

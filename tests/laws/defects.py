@@ -54,7 +54,7 @@ def functions() -> dict[CodeType, list[FunctionType]]:
     """All functions of the library that there are now, by their code."""
     found: dict[CodeType, list[FunctionType]] = {}
     for thing in gc.get_objects():
-        if isinstance(thing, FunctionType) and thing.__code__.co_filename.startswith(LIBRARY):
+        if type(thing) is FunctionType and thing.__code__.co_filename.startswith(LIBRARY):
             found.setdefault(thing.__code__, []).append(thing)
     return found
 

@@ -294,7 +294,7 @@ def test_a_disabled_run_takes_every_call_and_writes_nothing(tmp_path: Path) -> N
         ({"config": 3}, "config takes a mapping"),
         ({"config": {1: 2}}, "names must be str"),
         ({"tags": 3}, "tags must be"),
-        ({"tags": [1]}, "a tag must be a str"),
+        ({"tags": [1]}, "list of str, not of int"),
         ({"settings": 3}, "settings"),
         ({"settings": {"nope": 1}}, "no setting 'nope'"),
         ({"settings": {"seal_bytes": 1}}, "seal_bytes"),
