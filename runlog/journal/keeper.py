@@ -493,7 +493,11 @@ class Keeper:
 
     def _found(self) -> list[OpenTail]:
         """All tails but those set aside, by the names in the folder and by descriptors."""
-        known = {tail.file.path: tail for tail in (*self._waiting, *self.handed)}
+        known: dict[Path, OpenTail] = {}
+        for tail in (*self._waiting, *self.handed):
+            if tail.file.path in known:  # that one had no record, and its name was needed
+                known[tail.file.path].file.close()
+            known[tail.file.path] = tail
         for path in names.tails_of(self._writer.folder, self._writer.writer):
             if path not in known and path not in self._aside:
                 with contextlib.suppress(OSError):
