@@ -6,6 +6,7 @@ may not read. None of it keeps what else is there from being read.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def _open(path: Path, opened: Opened, *, strict: bool) -> FileSource | None:
     except NoFile as error:
         _tell(opened.foreign, path, DamageKind.FOREIGN, f"it is {error}, not a file")
     except OSError as error:
-        if strict:
+        if strict and error.errno != errno.ELOOP:  # which leads to no file
             raise
         detail = f"the system could not open it ({error.strerror})"
         _tell(opened.refused, path, DamageKind.UNREADABLE, detail)

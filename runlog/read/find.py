@@ -39,7 +39,7 @@ def find_run(name: str | os.PathLike[str], root: str | os.PathLike[str] | None =
         UsageError: several projects have a run of that id, or it is a folder of runs.
     """
     path = Path(name)
-    if path.is_file() or _has_journal(path):
+    if _is_named(path) or _has_journal(path):
         return path
     target = os.fspath(name)
     below = root_folder(root)
@@ -78,6 +78,16 @@ def one_of(names: Iterable[str]) -> str:
     return " or ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
 
 
+def _is_named(path: Path) -> bool:
+    """Whether something is there that whoever opens it is to judge."""
+    try:
+        return path.is_file() or (path.name.endswith(_SUFFIXES) and os.path.lexists(path))
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise NotFound(f"{str(path)!r} cannot be looked at: {error.strerror}") from None
+    except ValueError as error:  # a null character
+        raise NotFound(f"{str(path)!r} is no path: {error}") from None
+
+
 # ---------------------------------------------------------------- below a root
 
 
@@ -96,7 +106,7 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from (entry for entry in entries if entry.name.endswith(_SUFFIXES))
-    except OSError:
+    except (OSError, ValueError):
         return
 
 

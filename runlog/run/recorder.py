@@ -105,7 +105,9 @@ class Recorder:
                     f"a run cannot be written to {self.folder}: {error.strerror or error}; choose "
                     f"another folder with dir= or RUNLOG_DIR"
                 ) from None
-            if isinstance(error, RuntimeError | MemoryError) and not raised_by_handler(error):
+            # That is how Python says that the system gives no thread.
+            no_thread = type(error) is RuntimeError and "thread" in str(error)
+            if (no_thread or isinstance(error, MemoryError)) and not raised_by_handler(error):
                 raise UsageError(
                     f"a run cannot be begun: {str(error) or 'there is no memory left'}; the system "
                     f"must allow this process one more thread (ulimit -u) and some MiB"
@@ -309,6 +311,8 @@ class Recorder:
             quiet: print nothing; None for what the settings say.
             cause: sequence number of the call's own record, if it left one.
         """
+        if self._ended:
+            endings.ended(self)  # again, should it have failed
         if self._ended or self.ending:
             return
         self.ending = True
@@ -326,8 +330,8 @@ class Recorder:
                 raise
             self.failed("finish", error)
         finally:
-            take_again(lock, releases)
             self.ending = False
+            take_again(lock, releases)
             endings.resume()
 
     def _close(self, finish: Finish) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import runlog
-from runlog.journal import keeper, recover, verify
+from runlog.journal import keeper, recover, tail_writer, verify
 from runlog.journal import writer as writing
 from runlog.journal.writer import JournalWriter
 from runlog.keys import OWN, flatten
@@ -137,7 +137,8 @@ def write(folder: Path, calls: list[Call], *, seal: bool) -> JournalWriter:
     def clock() -> int:
         return time * 1000
 
-    with patch.object(writing, "time_ns", clock):
+    both = patch.object(writing, "time_ns", clock), patch.object(tail_writer, "time_ns", clock)
+    with both[0], both[1]:
         writer = JournalWriter(folder, "w", salt=b"salt", fsync_interval=None)
         writer.append(RunStart("r", "p", host="h", pid=0))
         step = 0
