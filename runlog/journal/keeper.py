@@ -215,9 +215,12 @@ class Keeper:
             self._look_after()
             if self._words is not None:
                 self._outcome = self._finish(self._words)
+        except Exception as error:  # noqa: BLE001 - law L8: what was logged is in the tails
+            self._writer.trouble(f"background work has ended ({error!r})", kind="background")
         finally:
-            self.release_reserve()
             self._ended.set()
+            with contextlib.suppress(Exception):
+                self.release_reserve()
 
     def _look_after(self) -> None:
         duties = (
