@@ -400,14 +400,19 @@ def open_folder(path: Path, *, strict: bool = False) -> tuple[list[Journal], lis
 def _open(path: Path, *, strict: bool) -> tuple[list[Journal], list[Damage]]:
     journals: list[Journal] = []
     told: list[Damage] = []
-    for files, folder in _files(path):
-        try:
-            journal = Journal(files, folder, strict=strict)
-        except NoJournal as error:
-            told += error.damage
-        else:
-            journals.append(journal)
-            told += journal.foreign
+    try:
+        for files, folder in _files(path):
+            try:
+                journal = Journal(files, folder, strict=strict)
+            except NoJournal as error:
+                told += error.damage
+            else:
+                journals.append(journal)
+                told += journal.foreign
+    except BaseException:
+        for journal in journals:
+            journal.close()
+        raise
     if not journals:
         raise NoJournal(path if path.is_dir() else path.parent, told)
     return journals, told

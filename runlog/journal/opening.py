@@ -73,6 +73,15 @@ def open_files(files: names.Files, *, strict: bool = False) -> Opened:
         OSError: `strict`, and a file that may be a journal's cannot be opened.
     """
     opened = Opened([], None, [], [])
+    try:
+        return _open_all(files, opened, strict=strict)
+    except BaseException:
+        for source in opened.sources:
+            source.close()
+        raise
+
+
+def _open_all(files: names.Files, opened: Opened, *, strict: bool) -> Opened:
     for path in files.tails:
         try:
             source = _open(path, opened, strict=strict)

@@ -33,7 +33,12 @@ class Reserve:
     def __init__(self, folder: Path, name: str) -> None:
         self._file: OpenFile | None = None
         with contextlib.suppress(OSError):  # there is none to be had, now or on this system
-            self._file = OpenFile(folder, _nameless(folder, name))
+            fd = _nameless(folder, name)
+            try:
+                self._file = OpenFile(folder, fd)
+            except OSError:
+                os.close(fd)
+                raise
             write_whole(self._file.fd, os.urandom(SIZE))  # none that a file system makes smaller
 
     def release(self) -> None:

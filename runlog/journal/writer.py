@@ -40,6 +40,7 @@ from runlog.wire.row import STEP, RowPacker
 from runlog.wire.types import packed_code
 
 _write = os.write
+_LOSS: Final = BY_CLASS[Loss].tag
 
 WIDE: Final = 1000
 """Keys from which on a row is taken to recur at first sight: its columns are many to name."""
@@ -388,12 +389,17 @@ class JournalWriter(TailWriter):
             if not self._over:
                 self._close(records)
         self._unsaid = self._unsaid or []
-        sealed, stated = self._keeper.finish(self._held.raws())
+        words = self._held.raws()
+        sealed, stated = self._keeper.finish(words)
         unsaid, self._unsaid = self._unsaid, None
         for message in unsaid or ():
             self._say(message)
-        if lost := self._lost_at_end:
+        lost = self._lost_at_end
+        if not stated:  # the last words themselves; those that state losses cost nothing more
+            lost += sum(raw.tag != _LOSS for raw in words)
+        if lost:
             self._lost_at_end = 0
+            self._held.drop(len(words), self._held.size)
             self._say(
                 f"{lost:,} records could not be kept: {self.folder} takes no more data"
                 + ("" if stated else ", and the journal has no room to say so")

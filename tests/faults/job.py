@@ -6,6 +6,7 @@ What must hold whatever the system answers (laws L1, L3, L8): no call raises or 
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -206,6 +207,7 @@ class Job:
                 thread.join(STALL)
                 if thread.is_alive():
                     yield f"thread {thread.name} is still there"
+        gc.collect()  # views that failed amid their making go as all garbage does
         for name in _open_below(self.root):
             yield f"{name} is still open"
 
