@@ -414,8 +414,9 @@ class JournalWriter(TailWriter):
             if self.holding:
                 self._held.give_up()
                 self._lost_at_end = len(self._held.lost)
-                reason = "records could not be written, to the end of the run"
-                losses.append(of_numbers(reason, self._held.lost))
+                if self._held.lost:  # else there is no file to go on in, and nothing for one
+                    reason = "records could not be written, to the end of the run"
+                    losses.append(of_numbers(reason, self._held.lost))
                 self._keeper.release_reserve()
             words = [*losses, *records]
             # Without a call, so that a signal finds the end begun or not.
