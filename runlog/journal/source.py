@@ -136,6 +136,15 @@ class FileSource:
 
         Looks a few times if need be. If so, the source ends at `offset` from now on.
         """
+        try:
+            return self._arrives(offset)
+        except OSError as error:
+            if self._strict:
+                raise ReadFailed(error.errno, error.strerror, str(self.path)) from None
+            self.error = error
+            return False
+
+    def _arrives(self, offset: int) -> bool:
         quiet = time.time() - os.fstat(self.fd).st_mtime > QUIET
         for pause in PAUSES[:1] if quiet else PAUSES:
             time.sleep(pause)

@@ -84,8 +84,8 @@ class Settings:
         environment: record what the process runs on.
         git: record the state of the git repository around the program.
         redact_config: names of hyperparameters whose values are not to be written: patterns such as
-            "*key*" or "db.password", of a key at any depth or of the whole path to it. The journal
-            has "***" in their place; the program has the values. `RUNLOG_REDACT_CONFIG`, separated
+            `*key*` or `db.password`, of a key at any depth or of the whole path to it. The journal
+            has `***` in their place; the program has the values. `RUNLOG_REDACT_CONFIG`, separated
             by commas.
         entity, project, run_id, run_name, run_notes, run_tags, run_group, run_job_type: what the
             run is called, where `init` was not given one.
