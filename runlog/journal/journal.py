@@ -51,6 +51,7 @@ class Journal:
         header: of the `.rlog` file or a tail, if one is sound.
         open: whether there are tails, so that the writer may still be at work.
         foreign: what is told of files that have such names and are no journal's.
+        passed_over: names of files that were not opened though they are there.
 
     Raises:
         FileNotFoundError: files are gone since they were listed.
@@ -74,7 +75,7 @@ class Journal:
         self._sealed = opened.sealed
         self._refused = opened.refused
         self.foreign = tuple(opened.foreign)
-        self._passed_over = opened.passed_over
+        self.passed_over = opened.passed_over
         everything = opened.sources
         self.path = everything[0].path
         self.open = bool(self._tails)
@@ -294,7 +295,7 @@ class Journal:
         """Whether files are those that were opened, and of the same sizes."""
         paths = [*([files.journal] if files.journal else []), *files.tails]
         try:
-            now = {p.name: p.stat().st_size for p in paths if p.name not in self._passed_over}
+            now = {p.name: p.stat().st_size for p in paths if p.name not in self.passed_over}
         except OSError:
             return False  # one is gone by now
         return now == self._sizes

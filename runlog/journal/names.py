@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -105,11 +106,10 @@ def sync_folder(folder: Path) -> None:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return
-    try:
+    # Some network file systems have no such call; names are then theirs to keep.
+    with contextlib.suppress(OSError):
         os.fsync(fd)
-    except OSError:
-        pass  # some network file systems have no such call; names are then theirs to keep
-    finally:
+    with contextlib.suppress(OSError):
         os.close(fd)
 
 

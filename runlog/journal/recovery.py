@@ -170,6 +170,12 @@ def _recover(journal: Journal, tell: Progress, *, force: bool) -> _Outcome:
             f"{journal.path} is being written by a running process; recover it when that has "
             f"ended, or use --force"
         )
+    sealed = names.journal_path(journal.path.parent, journal.writer)
+    if sealed.name in journal.passed_over:
+        raise Error(
+            f"nothing was changed: {sealed} is no journal that can be read, and stands where the "
+            f"clean one would; move it away, and recover the rest"
+        )
     replacement = Replacement(journal.path.parent, journal.writer)
     replacement.clean()
     problems = _problems(journal, lambda done: tell(done, 0))
@@ -250,7 +256,8 @@ def _files(journal: Journal) -> list[tuple[str, int]]:
     for files in names.find(folder):
         if files.writer == journal.writer:
             paths = [*([files.journal] if files.journal else []), *files.tails]
-            return [(path.name, path.stat().st_size) for path in paths]
+            read = [path for path in paths if path.name not in journal.passed_over]
+            return [(path.name, path.stat().st_size) for path in read]
     return []
 
 

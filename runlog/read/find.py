@@ -51,7 +51,7 @@ def find_run(name: str | os.PathLike[str], root: str | os.PathLike[str] | None =
         raise UsageError(f"{target!r} is the id of {len(found)} runs; name one of them: {names}")
     if target == LATEST:
         return _latest(below)
-    if path.is_dir():
+    if _is_folder(path):
         return _not_a_run(path)
     raise NotFound(_missing(target, below))
 
@@ -86,6 +86,13 @@ def _is_named(path: Path) -> bool:
         raise NotFound(f"{str(path)!r} cannot be looked at: {error.strerror}") from None
     except ValueError as error:  # a null character
         raise NotFound(f"{str(path)!r} is no path: {error}") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise NotFound(f"{str(path)!r} cannot be looked at: {error.strerror}") from None
 
 
 # ---------------------------------------------------------------- below a root

@@ -36,7 +36,9 @@ def write(path: str, text: str) -> Path:
 def kept(run: runlog.Run) -> dict[str, str]:
     folder = Path(run.dir) / "files"
     return {
-        p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()
+        p.relative_to(folder).as_posix(): p.read_text()
+        for p in folder.rglob("*")
+        if p.is_file() and p.suffix != ".part"  # a copy that is on its way
     }
 
 
