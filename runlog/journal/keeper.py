@@ -155,7 +155,8 @@ class Keeper:
         self._stop = True
         self._wake.set()
         self._file.close()
-        self._file.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._file.path.unlink()
 
     def forget(self) -> None:
         """In a forked child: let go of the parent's descriptors."""

@@ -46,7 +46,8 @@ class OpenFile:
             return cls(path, fd)
         except BaseException as error:
             if fd >= 0:
-                os.close(fd)
+                with contextlib.suppress(OSError):
+                    os.close(fd)
             if fd >= 0 or not isinstance(error, OSError):
                 path.unlink(missing_ok=True)
             raise

@@ -13,6 +13,7 @@ What it promises:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -449,7 +450,8 @@ class JournalWriter(TailWriter):
         self._let_go()
         self._keeper.abandon()
         for path in names.tails_of(self.folder, self.writer):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def forget(self) -> None:
         """In a forked child: let go of the parent's files without a word to them."""

@@ -16,7 +16,7 @@ from tests.faults.scenes import SCENES
 from tests.faults.server import Server
 from tests.laws import kit
 
-POINTS: Final = 25 if kit.FULL else 1
+POINTS: Final = 4 if kit.FULL else 1
 """Played of each scene, drawn by the seed; `make faults` plays all."""
 
 
